@@ -251,6 +251,29 @@ func (r *Reader) Array() int {
 	return 0
 }
 
+// Map reads a map's header, if the next value is a map, and returns its number of pairs; each takes two
+// bytes at the least, and that many are left.
+func (r *Reader) Map() (pairs int, ok bool) {
+	if r.err != nil || r.i >= len(r.b) {
+		return 0, false
+	}
+	switch c := r.b[r.i]; {
+	case c >= 0x80 && c <= 0x8f:
+		r.i++
+		pairs = int(c & 0x0f)
+	case c == 0xde, c == 0xdf:
+		r.i++
+		pairs = r.length(2 << (c - 0xde))
+	default:
+		return 0, false
+	}
+	if r.err == nil && 2*pairs > len(r.b)-r.i {
+		r.Fail(ErrLength)
+		return 0, true
+	}
+	return pairs, true
+}
+
 // Raw reads one whole value of any type, checks it in depth, and returns its bytes, which alias the
 // input. What it returns can be given to a decoder that trusts lengths.
 func (r *Reader) Raw() []byte {

@@ -1,0 +1,214 @@
+package player
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/wire"
+)
+
+// Receiver is what a room does with what a player sends. The methods run on the connection's reader
+// goroutine, one at a time for a session, and must not wait. What they return as an error ends the
+// connection, with its code if it is a protocol.CloseError.
+type Receiver interface {
+	// Inputs decodes n inputs from r, the first with number h.Seq.
+	Inputs(h protocol.InputHead, n int, r *wire.Reader) error
+	// Message takes a typed message. name and body are only valid during the call.
+	Message(request uint32, name, body []byte) error
+	// Limited tells that the first of a row of messages was dropped for being over the rate limit.
+	Limited()
+	// Leave gives the seat up.
+	Leave()
+	// Moment is the room's time at now.
+	Moment(now time.Time) protocol.Moment
+}
+
+// Limits bounds what one player may send. The zero value of each field is its default.
+type Limits struct {
+	Messages float64 // WebSocket messages per second; 120 by default
+	Bytes    float64 // bytes per second; 32 KiB by default
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Messages == 0 {
+		l.Messages = 120
+	}
+	if l.Bytes == 0 {
+		l.Bytes = 32 << 10
+	}
+	return l
+}
+
+// Stats counts what sessions refuse, over all rooms of a server.
+type Stats struct {
+	Limited   atomic.Int64 // messages dropped for being over a player's rate limit
+	Flooded   atomic.Int64 // connections closed for staying over it
+	Malformed atomic.Int64 // connections closed for what the protocol does not allow
+	Early     atomic.Int64 // of these: inputs before joining
+	Stale     atomic.Int64 // inputs dropped, their number having been received before
+	Merged    atomic.Int64 // inputs merged, too many waiting
+	Busy      atomic.Int64 // typed messages refused, too many waiting
+}
+
+// Session is one player's seat in one room as seen from the network. It outlives its connections: a
+// player who resumes attaches a new one.
+type Session struct {
+	User string // id of the person, the same in every room
+	Name string // display name
+	Flow Flow   // sent by the room, acknowledged by the reader
+
+	receiver Receiver
+	stats    *Stats
+
+	mu       sync.Mutex // one message at a time, also while a new connection replaces an old one
+	conn     Conn       // nil while away
+	reader   wire.Reader
+	clock    [1][]byte // the last CLOCK; kept, so that the next one allocates nothing
+	messages *rate.Limiter
+	bytes    *rate.Limiter
+	patience *rate.Limiter // what may be over the limits before the connection is closed
+	limited  bool          // the player has been told
+}
+
+// NewSession returns a session without a connection.
+func NewSession(user, name string, to Receiver, limits Limits, stats *Stats) *Session {
+	limits = limits.withDefaults()
+	messages, bytes := rate.Limit(limits.Messages), rate.Limit(limits.Bytes)
+	return &Session{
+		User: user, Name: name, receiver: to, stats: stats,
+		messages: rate.NewLimiter(messages, int(2*limits.Messages)),
+		bytes:    rate.NewLimiter(bytes, max(int(2*limits.Bytes), protocol.MaxInbound)),
+		patience: rate.NewLimiter(messages/10, int(4*limits.Messages)),
+	}
+}
+
+// Attach makes c the session's connection and returns the one that it replaces, or nil. The client
+// holds the snapshot of tick, 0 for none.
+func (s *Session) Attach(c Conn, tick uint32) (old Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, s.conn = s.conn, c
+	s.Flow.Reset(tick)
+	return old
+}
+
+// Detach takes c away and reports whether it was the session's connection.
+func (s *Session) Detach(c Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return false
+	}
+	s.conn = nil
+	return true
+}
+
+// Receive takes one binary WebSocket message that c read at now. What c sends after it was replaced
+// is dropped. An error ends the connection; it is a *protocol.CloseError.
+func (s *Session) Receive(c Conn, now time.Time, message []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return nil
+	}
+	// Both limiters are asked each time, so that many tiny messages and few large ones count alike.
+	few, small := s.messages.AllowN(now, 1), s.bytes.AllowN(now, len(message))
+	if !few || !small {
+		return s.overLocked(now)
+	}
+	s.limited = false
+	s.reader.Reset(message)
+	err := s.readLocked(c, now)
+	if err != nil {
+		s.stats.Malformed.Add(1)
+	}
+	return err
+}
+
+func (s *Session) overLocked(now time.Time) error {
+	s.stats.Limited.Add(1)
+	if !s.patience.AllowN(now, 1) {
+		s.stats.Flooded.Add(1)
+		return protocol.Closef(protocol.CodeFlood, "too many messages: at most %.0f a second", float64(s.messages.Limit()))
+	}
+	if !s.limited {
+		s.limited = true
+		s.receiver.Limited()
+	}
+	return nil
+}
+
+func (s *Session) readLocked(c Conn, now time.Time) error {
+	r := &s.reader
+	if r.Rest() == 0 {
+		return protocol.Closef(protocol.CodeProtocol, "empty message")
+	}
+	for r.Rest() > 0 {
+		n := r.Array()
+		kind := protocol.Kind(min(r.Uint32(), 255))
+		if err := r.Err(); err != nil {
+			return protocol.Closef(protocol.CodeProtocol, "malformed message: %v", err)
+		}
+		var err error
+		switch kind {
+		case protocol.KindInput:
+			err = s.inputLocked(now, n)
+		case protocol.KindMessage:
+			var request uint32
+			var name, body []byte
+			if request, name, body, err = protocol.ReadMessage(r, n); err == nil {
+				err = s.receiver.Message(request, name, body)
+			}
+		case protocol.KindAck:
+			var tick uint32
+			if tick, err = protocol.ReadAck(r, n); err == nil {
+				err = s.ackLocked(tick, now)
+			}
+		case protocol.KindTime:
+			var clientTime float64
+			if clientTime, err = protocol.ReadTime(r, n); err == nil {
+				s.clock[0] = protocol.AppendClock(s.clock[0][:0], clientTime, s.receiver.Moment(now))
+				// A congested client asks again; a clock that came late would mislead it.
+				_ = c.Send(s.clock[:]...)
+			}
+		case protocol.KindLeave:
+			if n != 1 {
+				return protocol.Closef(protocol.CodeProtocol, "malformed message of kind %d: %d elements, not 1", kind, n)
+			}
+			s.receiver.Leave()
+		default:
+			return protocol.Closef(protocol.CodeProtocol, "unknown message kind %d", kind)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Session) inputLocked(now time.Time, n int) error {
+	var h protocol.InputHead
+	n, err := h.Read(&s.reader, n)
+	if err != nil {
+		return err
+	}
+	if h.Ack == 0 {
+		s.stats.Early.Add(1)
+		return protocol.Closef(protocol.CodeProtocol, "input before joining: apply the first snapshot and acknowledge it")
+	}
+	if err := s.ackLocked(h.Ack, now); err != nil {
+		return err
+	}
+	return s.receiver.Inputs(h, n, &s.reader)
+}
+
+func (s *Session) ackLocked(tick uint32, now time.Time) error {
+	if err := s.Flow.Ack(tick, now); err != nil {
+		return protocol.Closef(protocol.CodeProtocol, "%v", err)
+	}
+	return nil
+}

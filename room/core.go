@@ -1,0 +1,271 @@
+package room
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/state"
+	"github.com/tickhall/tickhall/protocol/wire"
+)
+
+// core is the deterministic part of a room: the same seed, commands and inputs make the same world,
+// in a live room, in a playback and in a test. It knows no connection and no clock.
+type core struct {
+	spec     *Spec
+	world    *state.World
+	rand     *rand.Rand
+	stepper  stepper
+	admitter Admitter // these three are nil if the game does without
+	rejoiner Rejoiner
+	seer     Seer
+	handlers map[string]handler
+	tick     Tick
+
+	number     uint32 // the tick being made, or made last
+	players    []*Player
+	lastPlayer uint32
+	timers     timerHeap
+	timerSeq   uint32
+	works      map[uint32]func(t *Tick, body []byte, failed string)
+	workSeq    uint32
+	startWork  func(id uint32, work func(context.Context) ([]byte, error))
+
+	kicks   []kick
+	kicked  []kick // carried out in this tick
+	locked  bool
+	listing []byte
+	listed  bool // locked or listing has changed
+	ended   bool
+	result  []byte
+	event   []byte // scratch
+}
+
+// PanicError is a game's panic. It ended its room.
+type PanicError struct {
+	Tick  uint32
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("the game panicked in tick %d: %v", e.Tick, e.Value)
+}
+
+// guard calls f, which calls into the game, and returns its panic as a PanicError.
+func (c *core) guard(f func()) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{c.number, v, debug.Stack()}
+		}
+	}()
+	f()
+	return nil
+}
+
+func newCore(spec *Spec, seed uint64, startWork func(uint32, func(context.Context) ([]byte, error))) (*core, error) {
+	c := &core{
+		spec: spec, world: state.NewWorld(spec.TickRate), handlers: map[string]handler{},
+		works: map[uint32]func(*Tick, []byte, string){}, startWork: startWork,
+		// Two different streams from one seed; the second constant is PCG's default increment.
+		rand: rand.New(rand.NewPCG(seed, 0xda3e39cb94b95bdb)),
+	}
+	c.tick.core = c
+	var err error
+	if p := c.guard(func() { c.stepper, err = spec.build(&Setup{seed, c.world, c.handlers}) }); p != nil {
+		return nil, fmt.Errorf("room kind %q: New panicked: %v", spec.Name, p.(*PanicError).Value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("room kind %q: New: %w", spec.Name, err)
+	}
+	c.admitter, _ = c.stepper.game().(Admitter)
+	c.rejoiner, _ = c.stepper.game().(Rejoiner)
+	c.seer, _ = c.stepper.game().(Seer)
+	c.world.Schema()
+	return c, nil
+}
+
+// timeOf is the game's time at the end of tick n.
+func (c *core) timeOf(n uint32) time.Duration {
+	rate := uint32(c.spec.TickRate)
+	return time.Duration(n/rate)*time.Second + time.Duration(n%rate)*time.Second/time.Duration(rate)
+}
+
+func (c *core) player(number uint32) *Player {
+	i, ok := slices.BinarySearchFunc(c.players, number, func(p *Player, n uint32) int { return int(int64(p.number) - int64(n)) })
+	if !ok {
+		return nil
+	}
+	return c.players[i]
+}
+
+// op is what a command does.
+type op uint8
+
+const (
+	opJoin op = iota + 1
+	opLeave
+	opAway
+	opBack
+	opMessage
+	opResult
+)
+
+// command is something that happened to a room between two ticks. Commands, inputs and the seed are
+// all that a world depends on.
+type command struct {
+	op      op
+	player  uint32 // opJoin: unused
+	who     Identity
+	cause   Cause
+	request uint32 // opResult: the number of the work
+	name    string
+	body    []byte
+	failed  string
+}
+
+// append appends the command to a recording.
+func (m *command) append(b []byte) []byte {
+	b = wire.AppendArray(b, 9)
+	b = wire.AppendUint(b, uint64(m.op))
+	b = wire.AppendUint(b, uint64(m.player))
+	b = wire.AppendString(b, m.who.User)
+	b = wire.AppendString(b, m.who.Name)
+	b = wire.AppendUint(b, uint64(m.cause))
+	b = wire.AppendUint(b, uint64(m.request))
+	b = wire.AppendString(b, m.name)
+	b = wire.AppendBytes(b, m.body)
+	return wire.AppendString(b, m.failed)
+}
+
+func (m *command) read(r *wire.Reader) {
+	if n := r.Array(); n != 9 {
+		r.Fail(wire.ErrLength)
+		return
+	}
+	m.op, m.player = op(min(r.Uint32(), 255)), r.Uint32()
+	m.who = Identity{User: string(r.String()), Name: string(r.String())}
+	m.cause, m.request = Cause(min(r.Uint32(), 255)), r.Uint32()
+	m.name, m.body, m.failed = string(r.String()), r.Bytes(), string(r.String())
+}
+
+// join seats a player. The error is the game's refusal.
+func (c *core) join(who Identity, s *seat) (*Player, error) {
+	if c.admitter != nil {
+		if err := c.admitter.Admit(&c.tick, who); err != nil {
+			return nil, err
+		}
+	}
+	c.lastPlayer++
+	p := &Player{number: c.lastPlayer, who: who, seat: s, feed: c.stepper.newFeed()}
+	c.players = append(c.players, p)
+	if err := c.stepper.join(&c.tick, p); err != nil {
+		c.remove(p)
+		return nil, err
+	}
+	return p, nil
+}
+
+func (c *core) remove(p *Player) {
+	p.gone = true
+	c.players = slices.DeleteFunc(c.players, func(q *Player) bool { return q == p })
+}
+
+// apply carries out a command other than opJoin. One for a player who is gone does nothing.
+func (c *core) apply(m *command) {
+	if m.op == opResult {
+		if then := c.works[m.request]; then != nil {
+			delete(c.works, m.request)
+			then(&c.tick, m.body, m.failed)
+		}
+		return
+	}
+	p := c.player(m.player)
+	if p == nil {
+		return
+	}
+	switch m.op {
+	case opLeave:
+		c.leave(p, m.cause)
+	case opAway:
+		p.away = true
+		if c.rejoiner != nil {
+			c.rejoiner.Away(&c.tick, p)
+		}
+	case opBack:
+		p.away = false
+		if c.rejoiner != nil {
+			c.rejoiner.Back(&c.tick, p)
+		}
+	case opMessage:
+		c.message(p, m)
+	}
+}
+
+func (c *core) leave(p *Player, why Cause) {
+	c.remove(p)
+	c.stepper.leave(&c.tick, p, why)
+}
+
+func (c *core) message(p *Player, m *command) {
+	var reply []byte
+	h := c.handlers[m.name]
+	err := error(Errorf("unknown_message", "this room takes no message %q", m.name))
+	if h != nil {
+		reply, err = h(&c.tick, p, m.body)
+	}
+	switch {
+	case err != nil:
+		e := asError(err)
+		c.event = protocol.AppendError(c.event[:0], c.number, m.request, e.Code, e.Message)
+	case m.request == 0:
+		return
+	default:
+		c.event = protocol.AppendReply(c.event[:0], c.number, m.request, reply)
+	}
+	c.deliver(p, c.event)
+}
+
+// finish is the rest of a tick, after its commands: what is due, the inputs, the game's step, the
+// snapshot. A playback reads the inputs from recorded.
+func (c *core) finish(recorded *wire.Reader) {
+	for len(c.timers) > 0 && c.timers[0].due <= c.number {
+		heap.Pop(&c.timers).(timer).call(&c.tick)
+	}
+	c.stepper.collect(c.players, c.spec.TickRate)
+	if recorded != nil {
+		if c.load(recorded); recorded.Err() != nil {
+			return
+		}
+	}
+	c.stepper.step(&c.tick)
+	c.kicked = c.kicked[:0]
+	for i := 0; i < len(c.kicks); i++ { // Leave may kick further ones
+		if k := c.kicks[i]; !k.player.gone {
+			c.leave(k.player, CauseKicked)
+			c.kicked = append(c.kicked, k)
+		}
+	}
+	c.kicks = c.kicks[:0]
+	c.world.Snapshot(c.number)
+}
+
+func (c *core) encodeEvent(name string, body any) []byte {
+	if name == "" || len(name) > protocol.MaxName {
+		panic(fmt.Sprintf("room: event name %q is empty or longer than %d bytes", name, protocol.MaxName))
+	}
+	c.event = protocol.AppendEvent(c.event[:0], c.number, name, mustMarshal("event "+name, body))
+	return c.event
+}
+
+// deliver queues an encoded EVENT, REPLY or ERROR for p.
+func (c *core) deliver(p *Player, b []byte) {
+	if p.seat != nil && !p.gone {
+		p.seat.backlog.add(b)
+	}
+}

@@ -1,0 +1,241 @@
+package room_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tickhall/tickhall/protocol/state"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/roomtest"
+)
+
+// base is a game that does nothing, for examples to embed.
+type base struct{}
+
+func (base) Join(*room.Tick, *room.Player) error              { return nil }
+func (base) Leave(*room.Tick, *room.Player, room.Cause)       {}
+func (base) Step(t *room.Tick, inputs []room.Input[struct{}]) {}
+
+// kind returns a Kind of a game made by make.
+func kind(make func(s *room.Setup) room.Game[struct{}]) room.Kind[struct{}] {
+	return room.Kind[struct{}]{Name: "example", TickRate: 10, New: func(s *room.Setup) (room.Game[struct{}], error) {
+		return make(s), nil
+	}}
+}
+
+type Say struct {
+	Text string `msgpack:"text"`
+}
+type Said struct {
+	Number int `msgpack:"number"`
+}
+type Line struct {
+	From string `msgpack:"from"`
+	Text string `msgpack:"text"`
+}
+
+// A typed message with a reply or an error, and an event to all.
+func ExampleHandle() {
+	chat := kind(func(s *room.Setup) room.Game[struct{}] {
+		lines := 0
+		room.Handle(s, "say", func(t *room.Tick, p *room.Player, m Say) (Said, error) {
+			if m.Text == "" {
+				return Said{}, room.Errorf("empty", "say something")
+			}
+			lines++
+			t.Broadcast("line", Line{p.Name(), m.Text})
+			return Said{lines}, nil
+		})
+		return base{}
+	})
+	r := roomtest.New(roomtest.Panics{}, chat)
+	ada, bob := r.Join("Ada"), r.Join("Bob")
+	var said Said
+	fmt.Println(ada.Call("say", Say{"hello"}, &said), said.Number)
+	fmt.Println(roomtest.Events[Line](bob, "line"))
+	fmt.Println(ada.Call("say", Say{}, &said))
+	// Output:
+	// <nil> 1
+	// [{Ada hello}]
+	// say something
+}
+
+// Events to one player, in the game's own time.
+func ExampleTick_After() {
+	reminder := kind(func(s *room.Setup) room.Game[struct{}] {
+		room.Handle(s, "remind", func(t *room.Tick, p *room.Player, m Say) (struct{}, error) {
+			t.After(300*time.Millisecond, func(t *room.Tick) { t.Send("reminder", m, p) })
+			return struct{}{}, nil
+		})
+		return base{}
+	})
+	r := roomtest.New(roomtest.Panics{}, reminder)
+	ada := r.Join("Ada")
+	_ = ada.Call("remind", Say{"tea"}, nil)
+	r.Tick(2)
+	fmt.Println(roomtest.Events[Say](ada, "reminder"))
+	r.Tick(1)
+	fmt.Println(roomtest.Events[Say](ada, "reminder"))
+	// Output:
+	// []
+	// [{tea}]
+}
+
+// Slow work runs elsewhere; its result comes back on the room's goroutine and is recorded.
+func ExampleGo() {
+	weather := kind(func(s *room.Setup) room.Game[struct{}] {
+		room.Handle(s, "forecast", func(t *room.Tick, p *room.Player, place string) (struct{}, error) {
+			room.Go(t, func(ctx context.Context) (string, error) {
+				return "sunny in " + place, nil // ask a service, with ctx
+			}, func(t *room.Tick, forecast string, err error) {
+				if err == nil {
+					t.Send("forecast", forecast, p)
+				}
+			})
+			return struct{}{}, nil
+		})
+		return base{}
+	})
+	r := roomtest.New(roomtest.Panics{}, weather)
+	ada := r.Join("Ada")
+	_ = ada.Call("forecast", "London", nil)
+	r.Tick(1)
+	fmt.Println(roomtest.Events[string](ada, "forecast"))
+	// Output: [sunny in London]
+}
+
+type finals struct{ base }
+
+func (finals) Join(t *room.Tick, p *room.Player) error {
+	t.SetListing(map[string]any{"map": "harbour"})
+	t.Lock(len(t.Players()) == 2)
+	return nil
+}
+
+func (finals) Step(t *room.Tick, inputs []room.Input[struct{}]) {
+	switch t.Number() {
+	case 3:
+		t.Kick(t.Player(2), "away from keyboard")
+	case 4:
+		t.End(map[string]string{"winner": t.Players()[0].Name()})
+	}
+}
+
+// Room control: listing data, a lock, a kick with a reason, an end with a result.
+func ExampleTick_End() {
+	r := roomtest.New(roomtest.Panics{}, kind(func(*room.Setup) room.Game[struct{}] { return finals{} }))
+	ada, bob := r.Join("Ada"), r.Join("Bob")
+	fmt.Println(string(r.Info().Data), r.Info().Locked)
+	r.Tick(2)
+	fmt.Println(bob.Bye().Code, bob.Bye().Reason)
+	fmt.Println(ada.Bye().Code, r.Ended())
+	// Output:
+	// {"map":"harbour"} true
+	// kicked away from keyboard
+	// room_ended true
+}
+
+type invited struct{ base }
+
+func (invited) Admit(t *room.Tick, who room.Identity) error {
+	if who.Name != "Ada" {
+		return room.Errorf("not_invited", "%s is not on the list", who.Name)
+	}
+	return nil
+}
+
+// A game that refuses players before they have a seat.
+func ExampleAdmitter() {
+	r := roomtest.New(roomtest.Panics{}, kind(func(*room.Setup) room.Game[struct{}] { return invited{} }))
+	r.Join("Ada")
+	_, err := r.TryJoin("Eve")
+	var refused *room.Error
+	fmt.Println(errors.As(err, &refused), refused.Code, refused)
+	// Output: true not_invited Eve is not on the list
+}
+
+type patient struct{ base }
+
+func (patient) Away(t *room.Tick, p *room.Player) { t.Broadcast("away", p.Name()) }
+func (patient) Back(t *room.Tick, p *room.Player) { t.Broadcast("back", p.Name()) }
+
+// A game that tells the others when a connection is lost and when it is back.
+func ExampleRejoiner() {
+	r := roomtest.New(roomtest.Panics{}, kind(func(*room.Setup) room.Game[struct{}] { return patient{} }))
+	ada, bob := r.Join("Ada"), r.Join("Bob")
+	bob.Lose()
+	bob.Resume()
+	fmt.Println(roomtest.Events[string](ada, "away"), roomtest.Events[string](ada, "back"))
+	fmt.Println(roomtest.Events[string](bob, "away"), "is not lost either")
+	// Output:
+	// [Bob] [Bob]
+	// [Bob] is not lost either
+}
+
+type Card struct {
+	Value uint8  `sync:"value"`
+	Holds uint32 // not on the wire
+}
+
+// hands shows its cards only to who holds them.
+type hands struct {
+	base
+	cards *state.Table[Card]
+}
+
+func (h *hands) Join(t *room.Tick, p *room.Player) error {
+	_, c := h.cards.Add(0)
+	c.Value, c.Holds = uint8(10+p.Number()), p.Number()
+	return nil
+}
+
+func (h *hands) Sees(p *room.Player, table int, id state.ID) bool {
+	return h.cards.Get(id).Holds == p.Number()
+}
+
+// Custom visibility: what a player may not see is not sent.
+func ExampleSeer() {
+	r := roomtest.New(roomtest.Panics{}, kind(func(s *room.Setup) room.Game[struct{}] {
+		return &hands{cards: room.Table[Card](s, "card")}
+	}))
+	ada, bob := r.Join("Ada"), r.Join("Bob")
+	for _, p := range []*roomtest.Player{ada, bob} {
+		for id, c := range roomtest.Table[Card](p, "card").All() {
+			fmt.Println("player", p.Number(), "sees card", id, "of value", c.Value)
+		}
+	}
+	// Output:
+	// player 1 sees card 1 of value 11
+	// player 2 sees card 2 of value 12
+}
+
+// Shot is an input of which no press of the trigger may get lost.
+type Shot struct {
+	Aim  int16
+	Fire bool
+}
+
+// Merge keeps the trigger pulled if it was pulled in either.
+func (s Shot) Merge(next Shot) Shot {
+	next.Fire = next.Fire || s.Fire
+	return next
+}
+
+var _ room.Merger[Shot] = Shot{}
+
+// Two inputs that fall due in the same tick are merged by the author's rule.
+func ExampleMerger() {
+	fmt.Println(Shot{Aim: 1, Fire: true}.Merge(Shot{Aim: 2}))
+	// Output: {2 true}
+}
+
+// A room that ticks only when something has arrived costs nothing in between.
+func ExampleKind_onDemand() {
+	k := kind(func(s *room.Setup) room.Game[struct{}] { return base{} })
+	k.OnDemand = true
+	spec, err := room.SpecOf(k)
+	fmt.Println(spec.OnDemand, spec.TickRate, spec.EmptyFor, err)
+	// Output: true 10 30s <nil>
+}

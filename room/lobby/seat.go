@@ -1,0 +1,100 @@
+package lobby
+
+import (
+	crand "crypto/rand"
+	"time"
+
+	"github.com/tickhall/tickhall/room"
+)
+
+// Seat is a place in a room: held for a player who is on the way, then taken, at last released. Those
+// held and those taken together are never more than the room's MaxPlayers.
+type Seat struct {
+	id     string
+	lobby  *Lobby
+	entry  *entry
+	expiry time.Time
+
+	released bool // guarded by Lobby.mu
+}
+
+// ID is the seat's id: 130 random bits as text. Whoever knows it may take the seat.
+func (s *Seat) ID() string { return s.id }
+
+// Room is the room that the seat is in.
+func (s *Seat) Room() *room.Room { return s.entry.room }
+
+// Release frees the seat, held or taken. Further calls do nothing.
+func (s *Seat) Release() {
+	s.lobby.mu.Lock()
+	defer s.lobby.mu.Unlock()
+	s.lobby.releaseLocked(s)
+}
+
+// Take takes a held seat, once: the caller now owns it and has to Release it. It reports false if the seat
+// was taken or released, if its time is over, or if its room has ended.
+func (l *Lobby) Take(id string) (*Seat, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expireLocked(time.Now())
+	s := l.held[id]
+	if s == nil {
+		return nil, false
+	}
+	l.unholdLocked(s)
+	s.entry.room.Touch() // the player is only about to join
+	return s, true
+}
+
+// Held reports whether Take would find the seat.
+func (l *Lobby) Held(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expireLocked(time.Now())
+	return l.held[id] != nil
+}
+
+func (l *Lobby) holdLocked(e *entry, now time.Time) *Seat {
+	s := &Seat{id: crand.Text(), lobby: l, entry: e, expiry: now.Add(l.cfg.SeatFor)}
+	l.held[s.id] = s
+	l.holds = append(l.holds, s)
+	e.seats++
+	e.held++
+	e.room.Touch()
+	return s
+}
+
+func (l *Lobby) unholdLocked(s *Seat) {
+	if l.held[s.id] == s {
+		delete(l.held, s.id)
+		s.entry.held--
+	}
+}
+
+func (l *Lobby) releaseLocked(s *Seat) {
+	if s.released {
+		return
+	}
+	s.released = true
+	l.unholdLocked(s)
+	s.entry.seats--
+}
+
+// expireLocked releases the held seats whose time is over at now. All are held equally long, so the
+// oldest are the first.
+func (l *Lobby) expireLocked(now time.Time) {
+	n := 0
+	for ; n < len(l.holds); n++ {
+		s := l.holds[n]
+		if l.held[s.id] != s {
+			continue
+		}
+		if now.Before(s.expiry) {
+			break
+		}
+		l.cfg.Stats.Expired.Add(1)
+		l.releaseLocked(s)
+	}
+	clear(l.holds[:n])
+	l.holds = l.holds[n:]
+}

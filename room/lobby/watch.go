@@ -1,0 +1,110 @@
+package lobby
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Run watches the rooms until ctx is done. Then no further ones are made, those that there are end,
+// their players told that the server is stopping, and Run returns when all have ended.
+//
+// It does not wait for a room whose game does not return from a call, since Go cannot end a goroutine from
+// outside. After 10 s in one call, or after Grace when the lobby ends, such a room is given up: taken off
+// the lists, its seats freed, reported to OnStuck and left to itself. Should the call return after
+// all, the room ends.
+//
+// Run is called once. Its error is always nil.
+func (l *Lobby) Run(ctx context.Context) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+			l.watch(time.Now())
+		}
+	}
+	l.Drain()
+	l.cancel()
+	ended := make(chan struct{})
+	go func() { // ends before Run does: at the latest after Grace
+		l.ended.Wait()
+		close(ended)
+	}()
+	grace := time.NewTimer(l.cfg.Grace)
+	defer grace.Stop()
+	for {
+		select {
+		case <-ended:
+			return nil
+		case <-ticker.C:
+			l.watch(time.Now())
+		case <-grace.C:
+			l.mu.Lock()
+			rest := slices.Collect(maps.Keys(l.running))
+			l.mu.Unlock()
+			l.giveUp(rest, "it did not end in time")
+		}
+	}
+}
+
+// watch does what is due at now.
+func (l *Lobby) watch(now time.Time) {
+	l.giveUp(l.inspect(now), "its game does not return from a call")
+}
+
+// inspect lets held seats expire, keeps rooms that players are on their way to from ending, takes
+// rooms that have ended off the lists, and returns those that hang.
+func (l *Lobby) inspect(now time.Time) (stuck []*entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expireLocked(now)
+	for e := range l.running {
+		switch busy := e.room.Busy(now); {
+		case over(e.room): // though its slow work may go on
+			l.removeLocked(e)
+		case busy > stuckAfter:
+			stuck = append(stuck, e)
+		case busy > slowAfter && !e.slow:
+			e.slow = true
+			l.cfg.Stats.Slow.Add(1)
+			l.cfg.Log.Warn("a game is slow: a call into it has not returned", "room", e.room.ID(), "kind", e.room.Spec().Name, "for", busy)
+		case busy <= slowAfter:
+			e.slow = false
+		}
+		if e.held > 0 {
+			e.room.Touch()
+		}
+	}
+	return stuck
+}
+
+// giveUp lets go of rooms whose goroutines can't be waited for.
+func (l *Lobby) giveUp(rooms []*entry, why string) {
+	for _, e := range rooms {
+		if !l.letGo(e) {
+			continue // it has ended meanwhile
+		}
+		l.cfg.Stats.Stuck.Add(1)
+		l.cfg.Log.Error("room given up: "+why, "room", e.room.ID(), "kind", e.room.Spec().Name)
+		e.cancel()
+		if l.cfg.OnStuck != nil {
+			l.cfg.OnStuck(e.room)
+		}
+		e.settle()
+	}
+}
+
+func (l *Lobby) letGo(e *entry) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.running[e]; !ok {
+		return false
+	}
+	e.stuck = true
+	delete(l.running, e)
+	l.removeLocked(e)
+	return true
+}

@@ -1,0 +1,203 @@
+package room
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+)
+
+// post is a typed command in the mailbox. deliver runs on the room's goroutine, within a tick.
+type post interface {
+	deliver(r *Room, now time.Time) error // an error is the game's panic
+}
+
+// post puts p into the mailbox. It waits while that is full.
+func (r *Room) post(ctx context.Context, p post) error {
+	select {
+	case <-r.done:
+		return ErrClosed
+	default:
+	}
+	select {
+	case r.mailbox <- p:
+		r.nudge()
+		return nil
+	case <-r.done:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answer is how a post answers: on a channel of capacity 1, and only if whoever asked still waits.
+type answer[T any] struct {
+	state atomic.Int32 // 0 waiting, 1 being carried out, 2 given up
+	c     chan outcome[T]
+}
+
+type outcome[T any] struct {
+	value T
+	err   error
+}
+
+func newAnswer[T any]() *answer[T] { return &answer[T]{c: make(chan outcome[T], 1)} }
+
+// begin reports whether the one who asked still waits; if so it will wait for the answer.
+func (a *answer[T]) begin() bool { return a.state.CompareAndSwap(0, 1) }
+
+func (a *answer[T]) give(v T, err error) { a.c <- outcome[T]{v, err} }
+
+func ask[T any](ctx context.Context, r *Room, p post, a *answer[T]) (T, error) {
+	var zero T
+	if err := r.post(ctx, p); err != nil {
+		return zero, err
+	}
+	select {
+	case o := <-a.c:
+		return o.value, o.err
+	case <-r.done:
+	case <-ctx.Done():
+		if a.state.CompareAndSwap(0, 2) {
+			return zero, ctx.Err()
+		}
+	}
+	select { // the room had begun, or has ended: what it said in the end counts
+	case o := <-a.c:
+		return o.value, o.err
+	case <-r.done:
+	}
+	select {
+	case o := <-a.c:
+		return o.value, o.err
+	default:
+		return zero, ErrClosed
+	}
+}
+
+type joinPost struct {
+	Join
+	*answer[*player.Session]
+}
+
+func (p *joinPost) deliver(r *Room, now time.Time) error {
+	if !p.begin() {
+		return nil
+	}
+	s, refused, err := r.join(p.Join)
+	switch {
+	case err != nil:
+		p.give(nil, ErrClosed)
+		return err
+	case refused != nil:
+		r.cfg.Stats.Refused.Add(1)
+		p.give(nil, refused)
+	default:
+		r.cfg.Stats.Joins.Add(1)
+		p.give(s.session, nil)
+	}
+	return nil
+}
+
+type resumePost struct {
+	Resume
+	*answer[*player.Session]
+}
+
+func (p *resumePost) deliver(r *Room, now time.Time) error {
+	if !p.begin() {
+		return nil
+	}
+	s := r.byToken[p.Token]
+	if s == nil {
+		p.give(nil, ErrToken)
+		return nil
+	}
+	r.cfg.Stats.Resumes.Add(1)
+	err := r.resume(s, p.Resume)
+	if err != nil {
+		p.give(nil, ErrClosed)
+		return err
+	}
+	p.give(s.session, nil)
+	return nil
+}
+
+type checkPost struct {
+	token string
+	*answer[struct{}]
+}
+
+func (p *checkPost) deliver(r *Room, now time.Time) error {
+	if !p.begin() {
+		return nil
+	}
+	err := error(nil)
+	if r.byToken[p.token] == nil {
+		err = ErrToken
+	}
+	p.give(struct{}{}, err)
+	return nil
+}
+
+type lostPost struct {
+	session *player.Session
+	conn    player.Conn
+}
+
+func (p *lostPost) deliver(r *Room, now time.Time) error {
+	if !p.session.Detach(p.conn) {
+		return nil
+	}
+	for _, s := range r.seats {
+		if s.session == p.session {
+			s.conn = nil
+			s.awayUntil = now.Add(r.spec.Grace)
+			return r.command(&command{op: opAway, player: s.player.number})
+		}
+	}
+	return nil
+}
+
+type kickPost struct {
+	number uint32
+	reason string
+	*answer[struct{}]
+}
+
+func (p *kickPost) deliver(r *Room, now time.Time) error {
+	if !p.begin() {
+		return nil
+	}
+	var err error
+	if s := r.seatByNumber(p.number); s != nil {
+		err = r.leave(s, CauseKicked, protocol.CodeKicked, p.reason)
+	}
+	p.give(struct{}{}, nil)
+	return err
+}
+
+type stopPost struct {
+	code   protocol.Code
+	reason string
+	result []byte
+}
+
+func (p *stopPost) deliver(r *Room, now time.Time) error {
+	if r.stop == nil {
+		r.stop = p
+	}
+	return nil
+}
+
+type workPost struct {
+	id     uint32
+	body   []byte
+	failed string
+}
+
+func (p *workPost) deliver(r *Room, now time.Time) error {
+	return r.command(&command{op: opResult, request: p.id, body: p.body, failed: p.failed})
+}

@@ -1,0 +1,77 @@
+package room
+
+import (
+	"context"
+	"time"
+
+	"github.com/tickhall/tickhall/player"
+)
+
+// Manual drives a room by hand, without its goroutine and with a clock of its own: the same code that
+// Run runs, one tick a call. Package roomtest builds on it. It belongs to one goroutine.
+type Manual struct {
+	r   *Room
+	now time.Time
+}
+
+// NewManual makes a room that is driven by hand. Its slow work ends with ctx.
+func NewManual(ctx context.Context, kind AnyKind, cfg Config) (*Manual, error) {
+	r, err := New(kind, cfg)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manual{r: r, now: r.base}
+	r.ctx = ctx
+	r.clock = NewClock(r.spec.TickRate, m.now)
+	r.asleep, r.emptyFrom = true, m.now
+	return m, nil
+}
+
+// Room is the room being driven. Methods of it that wait for an answer would wait forever: use those
+// of Manual.
+func (m *Manual) Room() *Room { return m.r }
+
+// Now is the time that the last tick was made at.
+func (m *Manual) Now() time.Time { return m.now }
+
+// Tick makes the next tick, on time, once all slow work that was started is done. over tells that the
+// room has ended, err that the game panicked.
+func (m *Manual) Tick() (over bool, err error) {
+	m.r.works.Wait()
+	step := time.Second / time.Duration(m.r.spec.TickRate)
+	if next := m.r.clock.Next(); m.r.asleep || next.Before(m.now) {
+		m.now = m.now.Add(step)
+	} else {
+		m.now = next
+	}
+	m.r.worked = true
+	return m.r.wakeUp(m.now)
+}
+
+// Join makes a tick in which a player asks for a seat, as Room.Join does.
+func (m *Manual) Join(j Join) (*player.Session, error) {
+	a := newAnswer[*player.Session]()
+	return tickFor(m, &joinPost{j, a}, a)
+}
+
+// Resume makes a tick in which a seat is asked back, as Room.Resume does.
+func (m *Manual) Resume(v Resume) (*player.Session, error) {
+	a := newAnswer[*player.Session]()
+	return tickFor(m, &resumePost{v, a}, a)
+}
+
+// Lost makes a tick in which a session's connection is found to have ended, as Room.Lost does.
+func (m *Manual) Lost(s *player.Session, c player.Conn) (over bool, err error) {
+	m.r.mailbox <- &lostPost{s, c}
+	return m.Tick()
+}
+
+func tickFor[T any](m *Manual, p post, a *answer[T]) (T, error) {
+	m.r.mailbox <- p
+	if _, err := m.Tick(); err != nil {
+		var zero T
+		return zero, err
+	}
+	o := <-a.c
+	return o.value, o.err
+}

@@ -1,0 +1,264 @@
+// Package room runs games. An author writes a Game and describes it by a Kind; New makes a Room of a
+// Kind, and its Run is the actor: one goroutine that owns the game, paces it, reads the players'
+// inputs, steps the rules, and sends every player what changed.
+//
+// Goroutines: Run's own; one for each piece of slow work that a game starts with Go, which Run waits
+// for. Connections' reader goroutines come in through player.Session, with bounded queues.
+package room
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+)
+
+// Errors that a room's methods return.
+var (
+	ErrClosed = errors.New("the room has ended: match again")
+	ErrFull   = errors.New("the room is full: match again")
+	ErrToken  = errors.New("the resume token belongs to no seat of this room: match again")
+)
+
+// Config is what a Room needs beside its Kind.
+type Config struct {
+	ID          string        // required
+	Seed        uint64        // of the game's chance
+	Limits      player.Limits // per player; the zero value is the default
+	Recorder    Recorder      // nil: nothing is recorded
+	Stats       *Stats        // shared by all rooms of a server; nil: a set of its own
+	PlayerStats *player.Stats // likewise
+	Log         *slog.Logger  // nil: slog.Default
+}
+
+// Room is one running game. Its methods may be called from any goroutine, but for Run, once.
+type Room struct {
+	id    string
+	spec  *Spec
+	cfg   Config
+	base  time.Time         // of the atomics below
+	names map[string]string // of typed messages
+
+	mailbox chan post
+	wake    chan struct{} // capacity 1: something waits for a room that sleeps or ticks on demand
+	done    chan struct{} // closed when Run returns
+	epoch   atomic.Int64  // when tick 0 was due: nanoseconds after base
+	busy    atomic.Int64  // when the current call into the game began: nanoseconds after base; 0 for none
+	touched atomic.Int64  // last Touch: nanoseconds after base
+	info    atomic.Pointer[Info]
+	works   sync.WaitGroup
+
+	// Run's goroutine owns the rest.
+	core      *core
+	clock     Clock
+	asleep    bool
+	seats     []*seat
+	byToken   map[string]*seat
+	emptyFrom time.Time
+	ctx       context.Context // ends with the room; for slow work
+	stop      *stopPost
+	unsent    bool      // somebody was skipped: an OnDemand room tries again
+	retry     time.Time // then
+	worked    bool      // something has arrived: an OnDemand room ticks
+	rejected  []uint32  // scratch
+	commands  []byte    // of this tick, for the recorder
+	recorded  int       // how many
+	frame     []byte
+}
+
+// Info is what the lobby lists of a room.
+type Info struct {
+	ID         string          `json:"id"`
+	Kind       string          `json:"kind"`
+	Players    int             `json:"players"` // seats taken, away ones included
+	MaxPlayers int             `json:"max_players"`
+	Locked     bool            `json:"locked,omitempty"`
+	Data       json.RawMessage `json:"data,omitempty"` // what the game set with Tick.SetListing
+}
+
+// New makes a room and its game. It starts nothing; Run does.
+func New(kind AnyKind, cfg Config) (*Room, error) {
+	spec, err := SpecOf(kind)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.ID == "" || strings.Contains(cfg.ID, ".") {
+		return nil, fmt.Errorf("room: ID %q must be neither empty nor contain a dot", cfg.ID)
+	}
+	if cfg.Stats == nil {
+		cfg.Stats = new(Stats)
+	}
+	if cfg.PlayerStats == nil {
+		cfg.PlayerStats = new(player.Stats)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	r := &Room{
+		id: cfg.ID, spec: spec, cfg: cfg, base: time.Now(), names: map[string]string{},
+		mailbox: make(chan post, 256), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		byToken: map[string]*seat{},
+	}
+	if r.core, err = newCore(spec, cfg.Seed, r.startWork); err != nil {
+		return nil, err
+	}
+	for name := range r.core.handlers {
+		r.names[name] = name
+	}
+	r.publish()
+	return r, nil
+}
+
+// ID is the room's id.
+func (r *Room) ID() string { return r.id }
+
+// Spec is the room's kind.
+func (r *Room) Spec() *Spec { return r.spec }
+
+// Info is the room's listing, at most a tick old. Do not change it.
+func (r *Room) Info() *Info { return r.info.Load() }
+
+// Done is closed when the room has ended.
+func (r *Room) Done() <-chan struct{} { return r.done }
+
+// Busy is for how long the current call into the game has been running, 0 if none is.
+func (r *Room) Busy(now time.Time) time.Duration {
+	since := r.busy.Load()
+	if since == 0 {
+		return 0
+	}
+	return now.Sub(r.base) - time.Duration(since)
+}
+
+// Touch keeps an empty room for another EmptyFor, because somebody is on the way.
+func (r *Room) Touch() { r.touched.Store(int64(time.Since(r.base))) }
+
+// Join asks for a seat.
+type Join struct {
+	Who  Identity
+	Conn player.Conn
+	// Released is called exactly once, when the seat is free again; also if Join fails.
+	Released func()
+}
+
+// Join seats a player in the next tick and returns the session to which Conn's messages go. The error is
+// ErrClosed, ErrFull, ctx's, or the game's refusal, for which see Error.
+func (r *Room) Join(ctx context.Context, j Join) (*player.Session, error) {
+	a := newAnswer[*player.Session]()
+	s, err := ask(ctx, r, &joinPost{j, a}, a)
+	if err != nil && j.Released != nil {
+		j.Released()
+	}
+	return s, err
+}
+
+// Resume asks for a seat back.
+type Resume struct {
+	Token string
+	Tick  uint32 // the last snapshot whose message the client processed, 0 for none
+	Key   bool   // the client has lost its world
+	Conn  player.Conn
+}
+
+// Resume gives a seat a new connection, in the next tick. If it had one, that is closed. The error is
+// ErrClosed, ErrToken or ctx's.
+func (r *Room) Resume(ctx context.Context, v Resume) (*player.Session, error) {
+	a := newAnswer[*player.Session]()
+	return ask(ctx, r, &resumePost{v, a}, a)
+}
+
+// CheckToken reports, in the next tick, whether Resume would find a seat; the errors are the same.
+func (r *Room) CheckToken(ctx context.Context, token string) error {
+	a := newAnswer[struct{}]()
+	_, err := ask(ctx, r, &checkPost{token, a}, a)
+	return err
+}
+
+// Lost tells that c, which was s's connection, has ended.
+func (r *Room) Lost(s *player.Session, c player.Conn) {
+	_ = r.post(context.Background(), &lostPost{s, c})
+}
+
+// Kick removes a player. It returns when that is done; a number that nobody has is no error.
+func (r *Room) Kick(ctx context.Context, number uint32, reason string) error {
+	a := newAnswer[struct{}]()
+	_, err := ask(ctx, r, &kickPost{number, reason, a}, a)
+	return err
+}
+
+// Stop asks the room to end: players are told the code and the reason. It does not wait for it; see
+// Done.
+func (r *Room) Stop(code protocol.Code, reason string) {
+	_ = r.post(context.Background(), &stopPost{code: code, reason: reason})
+}
+
+// nudge wakes a room that sleeps or ticks on demand.
+func (r *Room) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// moment is the room's time at now; a fraction of a tick from 0 to 255.
+func (r *Room) moment(now time.Time) protocol.Moment {
+	ns := int64(now.Sub(r.base)) - r.epoch.Load()
+	if ns < 0 {
+		return protocol.Moment{}
+	}
+	rate, second := int64(r.spec.TickRate), int64(time.Second)
+	whole, rest := ns/second, ns%second
+	part := rest * rate // of a second, in ticks of 1e-9
+	return protocol.Moment{
+		Tick:     uint32(whole*rate + part/second),
+		Fraction: uint8(part % second * protocol.FractionsPerTick / second),
+	}
+}
+
+// startWork runs a game's slow work. Run waits for it.
+func (r *Room) startWork(id uint32, work func(context.Context) ([]byte, error)) {
+	ctx := r.ctx
+	if ctx == nil { // in New
+		panic("room: Go was called before the room ran")
+	}
+	r.works.Go(func() {
+		body, err := safely(ctx, work)
+		failed := ""
+		if err != nil {
+			if failed = err.Error(); failed == "" {
+				failed = "failed"
+			}
+			body = nil
+		}
+		_ = r.post(ctx, &workPost{id, body, failed})
+	})
+}
+
+// safely turns a panic of slow work into an error: only the game that waits for it is concerned.
+func safely(ctx context.Context, work func(context.Context) ([]byte, error)) (b []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			b, err = nil, fmt.Errorf("slow work panicked: %v", v)
+		}
+	}()
+	return work(ctx)
+}
+
+// newToken is a resume token: the room's id, a dot and 128 random bits.
+func (r *Room) newToken() string { return r.id + "." + rand.Text() }
+
+func (r *Room) publish() {
+	r.info.Store(&Info{
+		ID: r.id, Kind: r.spec.Name, Players: len(r.seats), MaxPlayers: r.spec.MaxPlayers,
+		Locked: r.core.locked, Data: r.core.listing,
+	})
+}

@@ -1,0 +1,659 @@
+package room_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/roomtest"
+)
+
+var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// live is a room that runs, inside a synctest bubble.
+type live struct {
+	*room.Room
+	t      *testing.T
+	stats  *room.Stats
+	player *player.Stats
+	ended  chan error
+	cancel context.CancelFunc
+	free   atomic.Int32 // seats released
+}
+
+func start(t *testing.T, k room.AnyKind) *live {
+	t.Helper()
+	l := &live{t: t, stats: new(room.Stats), player: new(player.Stats), ended: make(chan error, 1)}
+	var err error
+	l.Room, err = room.New(k, room.Config{ID: "r1", Seed: 7, Stats: l.stats, PlayerStats: l.player, Log: silent})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	l.cancel = cancel
+	go func() { l.ended <- l.Run(ctx) }()
+	return l
+}
+
+func (l *live) stop() error {
+	l.cancel()
+	return <-l.ended
+}
+
+func (l *live) join(name string) (*client, *player.Session) {
+	l.t.Helper()
+	c := new(client)
+	s, err := l.Join(l.t.Context(), room.Join{Who: room.Identity{User: name, Name: name}, Conn: c, Released: func() { l.free.Add(1) }})
+	require.NoError(l.t, err)
+	synctest.Wait()
+	_, err = c.read(-1)
+	require.NoError(l.t, err)
+	return c, s
+}
+
+func send(t *testing.T, s *player.Session, c *client, b []byte) {
+	t.Helper()
+	require.NoError(t, s.Receive(c, time.Now(), b))
+}
+
+func encode(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := msgpack.Marshal(v)
+	require.NoError(t, err)
+	return b
+}
+
+// rig is a game whose parts a test replaces.
+type rig struct {
+	base
+	step  func(t *room.Tick, inputs []room.Input[struct{}])
+	join  func(t *room.Tick, p *room.Player) error
+	leave func(t *room.Tick, p *room.Player, why room.Cause)
+}
+
+func (g *rig) Step(t *room.Tick, inputs []room.Input[struct{}]) {
+	if g.step != nil {
+		g.step(t, inputs)
+	}
+}
+
+func (g *rig) Join(t *room.Tick, p *room.Player) error {
+	if g.join != nil {
+		return g.join(t, p)
+	}
+	return nil
+}
+
+func (g *rig) Leave(t *room.Tick, p *room.Player, why room.Cause) {
+	if g.leave != nil {
+		g.leave(t, p, why)
+	}
+}
+
+func rigKind(g *rig) room.Kind[struct{}] {
+	return kind(func(*room.Setup) room.Game[struct{}] { return g })
+}
+
+func TestSnapshotsComeAtTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Kind)
+		c, s := r.join("Ada")
+		require.Equal(t, 1, c.keys)
+		for range 40 {
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, c.readAndAck(s))
+		}
+		require.Equal(t, 40, c.deltas)
+		require.GreaterOrEqual(t, c.hashes, 2)
+		require.NoError(t, r.stop())
+		require.Equal(t, protocol.CodeShuttingDown, c.closeError().Code)
+		require.EqualValues(t, 1, r.free.Load())
+	})
+}
+
+func TestAClientThatDoesNotReadIsSkippedAndCatchesUpWithOneDelta(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		stall func(c *client, on bool)
+	}{
+		{"its socket is full", func(c *client, on bool) { c.setFull(on) }},
+		{"it acknowledges nothing", func(*client, bool) {}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, Kind)
+				c, s := r.join("Ada")
+				other, so := r.join("Bob")
+				beat := func(n int, both bool) {
+					for range n {
+						time.Sleep(50 * time.Millisecond)
+						synctest.Wait()
+						require.NoError(t, other.readAndAck(so))
+						if both {
+							require.NoError(t, c.readAndAck(s))
+						}
+					}
+				}
+				beat(20, true)
+				test.stall(c, true)
+				beat(20, false)
+				test.stall(c, false)
+				beat(3, true)
+				var most uint32
+				for _, span := range c.spans {
+					most = max(most, span)
+				}
+				require.Greater(t, most, uint32(15), "the ticks between came as one delta")
+				require.Equal(t, 1, c.keys)
+				require.Equal(t, other.replica.Tick(), c.replica.Tick())
+				require.Equal(t, other.replica.Checksum(), c.replica.Checksum())
+				for _, span := range other.spans {
+					require.EqualValues(t, 1, span, "the other player noticed nothing")
+				}
+				require.NoError(t, r.stop())
+			})
+		})
+	}
+}
+
+func TestAPanicEndsItsRoomAndTellsThePlayers(t *testing.T) {
+	for name, g := range map[string]*rig{
+		"in Step": {step: func(t *room.Tick, _ []room.Input[struct{}]) {
+			if t.Number() == 3 {
+				panic("oops")
+			}
+		}},
+		"in Leave": {
+			step: func(t *room.Tick, _ []room.Input[struct{}]) {
+				if t.Number() == 3 {
+					t.Kick(t.Players()[0], "bye")
+				}
+			},
+			leave: func(*room.Tick, *room.Player, room.Cause) { panic("oops") },
+		},
+		"in a timer": {join: func(t *room.Tick, p *room.Player) error {
+			t.After(200*time.Millisecond, func(*room.Tick) { panic("oops") })
+			return nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, rigKind(g))
+				c, _ := r.join("Ada")
+				err := <-r.ended
+				var p *room.PanicError
+				require.ErrorAs(t, err, &p)
+				require.Equal(t, "oops", p.Value)
+				require.EqualValues(t, 3, p.Tick)
+				require.Equal(t, protocol.CodeRoomFailed, c.closeError().Code)
+				require.EqualValues(t, 1, r.stats.Panics.Load())
+				require.EqualValues(t, 1, r.free.Load())
+				_, err = r.Join(t.Context(), room.Join{Conn: new(client)})
+				require.ErrorIs(t, err, room.ErrClosed)
+			})
+		})
+	}
+}
+
+func TestAPanicInNewIsAnError(t *testing.T) {
+	_, err := room.New(kind(func(*room.Setup) room.Game[struct{}] { panic("no map") }), room.Config{ID: "x"})
+	require.ErrorContains(t, err, "no map")
+}
+
+func TestAPanicInJoinEndsTheRoomAndAnswersTheJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, rigKind(&rig{join: func(*room.Tick, *room.Player) error { panic("oops") }}))
+		_, err := r.Join(t.Context(), room.Join{Conn: new(client), Released: func() { r.free.Add(1) }})
+		require.ErrorIs(t, err, room.ErrClosed)
+		require.Error(t, <-r.ended)
+		require.EqualValues(t, 1, r.free.Load())
+	})
+}
+
+func TestAHangIsSeenFromOutside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) {
+			if t.Number() == 2 {
+				<-release
+			}
+		}}))
+		r.join("Ada")
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		require.Greater(t, r.Busy(time.Now()), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := r.Join(ctx, room.Join{Conn: new(client)})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		close(release)
+		synctest.Wait()
+		require.Zero(t, r.Busy(time.Now()))
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestAnEmptyRoomSleepsAndEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ticks atomic.Int32
+		k := rigKind(&rig{step: func(*room.Tick, []room.Input[struct{}]) { ticks.Add(1) }})
+		k.EmptyFor = time.Minute
+		r := start(t, k)
+		time.Sleep(50 * time.Second)
+		synctest.Wait()
+		require.Zero(t, ticks.Load())
+		r.Touch()
+		time.Sleep(50 * time.Second)
+		synctest.Wait()
+		c, s := r.join("Ada")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.InDelta(t, 10, ticks.Load(), 2)
+		send(t, s, c, protocol.AppendLeave(nil))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, protocol.CodeNormal, c.closeError().Code)
+		before := ticks.Load()
+		time.Sleep(58 * time.Second)
+		synctest.Wait()
+		require.Equal(t, before, ticks.Load())
+		select {
+		case <-r.Done():
+			t.Fatal("ended too early")
+		default:
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		require.NoError(t, <-r.ended)
+	})
+}
+
+func TestOnDemandTicksOnlyWhenSomethingArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var made []uint32
+		numbers := func() []uint32 {
+			mu.Lock()
+			defer mu.Unlock()
+			return made
+		}
+		k := kind(func(s *room.Setup) room.Game[struct{}] {
+			room.Handle(s, "remind", func(t *room.Tick, p *room.Player, seconds int) (bool, error) {
+				t.After(time.Duration(seconds)*time.Second, func(t *room.Tick) { t.Broadcast("due", "now") })
+				return true, nil
+			})
+			return &rig{step: func(t *room.Tick, _ []room.Input[struct{}]) {
+				mu.Lock()
+				defer mu.Unlock()
+				made = append(made, t.Number())
+			}}
+		})
+		k.OnDemand = true
+		r := start(t, k)
+		c, s := r.join("Ada")
+		require.NoError(t, c.readAndAck(s))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, numbers(), 1)
+		send(t, s, c, protocol.AppendMessage(nil, 1, "remind", encode(t, 5)))
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		require.Len(t, numbers(), 2)
+		require.InDelta(t, 600, numbers()[1], 2, "the game's time has passed all the same")
+		require.NoError(t, c.readAndAck(s))
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Len(t, numbers(), 3, "a timer makes a tick")
+		require.NoError(t, c.readAndAck(s))
+		require.Equal(t, []string{"due now"}, c.events)
+
+		// A burst is bounded by the rate.
+		for i := range 100 {
+			send(t, s, c, protocol.AppendMessage(nil, uint32(10+i), "remind", encode(t, 1000)))
+			time.Sleep(10 * time.Millisecond)
+			synctest.Wait()
+		}
+		require.LessOrEqual(t, len(numbers()), 3+11)
+		require.NoError(t, c.readAndAck(s))
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestOnDemandCatchesUpWhoWasSkippedWithoutTicking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ticks atomic.Int32
+		k := kind(func(s *room.Setup) room.Game[struct{}] {
+			room.Handle(s, "say", func(t *room.Tick, p *room.Player, m string) (bool, error) {
+				t.Broadcast("line", m)
+				return true, nil
+			})
+			return &rig{step: func(*room.Tick, []room.Input[struct{}]) { ticks.Add(1) }}
+		})
+		k.OnDemand = true
+		r := start(t, k)
+		c, s := r.join("Ada")
+		require.NoError(t, c.readAndAck(s))
+		c.setFull(true)
+		send(t, s, c, protocol.AppendMessage(nil, 1, "say", encode(t, "hi")))
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		before := ticks.Load()
+		c.setFull(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.NoError(t, c.readAndAck(s))
+		require.Equal(t, []string{"line hi"}, c.events)
+		require.Equal(t, before, ticks.Load())
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestResume(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		away   time.Duration
+		key    bool
+		tick   func(uint32) uint32
+		resume bool
+		keys   int
+	}{
+		{"within the ring continues by a delta", time.Second, false, nil, true, 1},
+		{"later gets a keyframe", 5 * time.Second, false, nil, true, 2},
+		{"a client that lost its world gets a keyframe", time.Second, true, nil, true, 2},
+		{"a tick that was never sent gets a keyframe", time.Second, false, func(t uint32) uint32 { return t + 1000 }, true, 2},
+		{"after the grace period is refused", 21 * time.Second, false, nil, false, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, Kind)
+				_, stays := r.join("Bob")
+				_ = stays
+				c, s := r.join("Ada")
+				send(t, s, c, protocol.AppendAck(nil, c.replica.Tick()))
+				time.Sleep(200 * time.Millisecond)
+				synctest.Wait()
+				c.drop()
+				r.Lost(s, c)
+				time.Sleep(test.away)
+				synctest.Wait()
+				c2 := &client{replica: c.replica, keys: c.keys, welcome: c.welcome}
+				tick := c.replica.Tick()
+				if test.tick != nil {
+					tick = test.tick(tick)
+				}
+				s2, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Tick: tick, Key: test.key, Conn: c2})
+				if !test.resume {
+					require.ErrorIs(t, err, room.ErrToken)
+					require.ErrorIs(t, r.CheckToken(t.Context(), c.welcome.Token), room.ErrToken)
+					require.EqualValues(t, 1, r.free.Load())
+					require.NoError(t, r.stop())
+					return
+				}
+				require.NoError(t, err)
+				require.Same(t, s, s2)
+				synctest.Wait()
+				require.NoError(t, c2.readAndAck(s))
+				require.True(t, c2.welcome.Resumed)
+				require.Equal(t, test.keys, c2.keys)
+				require.Zero(t, r.free.Load())
+				require.NoError(t, r.stop())
+			})
+		})
+	}
+}
+
+func TestASecondConnectionOnTheSameTokenTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Kind)
+		c, s := r.join("Ada")
+		c2 := new(client)
+		_, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Key: true, Conn: c2})
+		require.NoError(t, err)
+		require.Equal(t, protocol.CodeReplaced, c.closeError().Code)
+		synctest.Wait()
+		require.NoError(t, c2.readAndAck(s))
+		// What the first still sends, and its end, change nothing.
+		require.NoError(t, s.Receive(c, time.Now(), protocol.AppendLeave(nil)))
+		r.Lost(s, c)
+		time.Sleep(25 * time.Second)
+		synctest.Wait()
+		require.Nil(t, c2.closeError())
+		require.Zero(t, r.free.Load())
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestReliableEventsSurviveAResumeOnceAndInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) { t.Broadcast("n", t.Number()) }}))
+		c, s := r.join("Ada")
+		time.Sleep(550 * time.Millisecond)
+		synctest.Wait()
+		_, err := c.read(3)
+		require.NoError(t, err)
+		last := c.replica.Tick()
+		c.drop() // some were on their way
+		r.Lost(s, c)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		c2 := &client{replica: c.replica, events: c.events}
+		_, err = r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Tick: last, Conn: c2})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.NoError(t, c2.readAndAck(s))
+		var want []string
+		for i := 1; i <= int(c2.replica.Tick()); i++ {
+			want = append(want, "n "+string(encode(t, uint32(i))[1:]))
+		}
+		require.Equal(t, want, c2.events)
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestABacklogThatOverflowsEndsTheSeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) {
+			t.Broadcast("blob", make([]byte, 8<<10))
+		}}))
+		c, s := r.join("Ada")
+		other, so := r.join("Bob")
+		for range 30 {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, other.readAndAck(so))
+		}
+		require.Equal(t, protocol.CodeBacklog, c.closeError().Code)
+		require.Nil(t, other.closeError())
+		require.EqualValues(t, 1, r.stats.Backlogs.Load())
+		require.NoError(t, s.Receive(c, time.Now(), protocol.AppendAck(nil, 1)), "what it still sends is ignored")
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestTypedMessagesThatCannotBeHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, kind(func(s *room.Setup) room.Game[struct{}] {
+			room.Handle(s, "say", func(_ *room.Tick, _ *room.Player, m Say) (Said, error) {
+				return Said{}, errors.New("no voice")
+			})
+			return base{}
+		}))
+		c, s := r.join("Ada")
+		send(t, s, c, protocol.AppendMessage(nil, 1, "sing", encode(t, 1)))
+		send(t, s, c, protocol.AppendMessage(nil, 2, "say", encode(t, "not a map")))
+		send(t, s, c, protocol.AppendMessage(nil, 3, "say", encode(t, Say{"x"})))
+		for i := range 70 { // more than wait at once
+			send(t, s, c, protocol.AppendMessage(nil, uint32(100+i), "say", encode(t, Say{"x"})))
+		}
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		require.NoError(t, c.readAndAck(s))
+		require.Contains(t, c.replies[1], "unknown_message")
+		require.Contains(t, c.replies[2], "bad_request")
+		require.Equal(t, "failed: no voice", c.replies[3])
+		require.Contains(t, c.replies[169], "busy")
+		require.EqualValues(t, 9, r.player.Busy.Load())
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestAFullRoomRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := rigKind(&rig{})
+		k.MaxPlayers = 1
+		r := start(t, k)
+		r.join("Ada")
+		_, err := r.Join(t.Context(), room.Join{Conn: new(client), Released: func() { r.free.Add(1) }})
+		require.ErrorIs(t, err, room.ErrFull)
+		require.EqualValues(t, 1, r.free.Load())
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestKickFromOutside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var why room.Cause
+		r := start(t, rigKind(&rig{leave: func(_ *room.Tick, _ *room.Player, c room.Cause) { why = c }}))
+		c, _ := r.join("Ada")
+		require.NoError(t, r.Kick(t.Context(), 1, "be nice"))
+		require.Equal(t, room.CauseKicked, why)
+		require.Equal(t, "be nice", c.closeError().Reason)
+		require.NoError(t, r.Kick(t.Context(), 99, "nobody"))
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestSlowWorkEndsWithTheRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stopped atomic.Bool
+		r := start(t, rigKind(&rig{join: func(t *room.Tick, p *room.Player) error {
+			room.Go(t, func(ctx context.Context) (int, error) {
+				<-ctx.Done()
+				stopped.Store(true)
+				return 0, ctx.Err()
+			}, func(*room.Tick, int, error) { panic("the room has ended") })
+			room.Go(t, func(context.Context) (int, error) { panic("slow oops") }, func(t *room.Tick, _ int, err error) {
+				t.Broadcast("failed", err.Error())
+			})
+			return nil
+		}}))
+		c, s := r.join("Ada")
+		time.Sleep(300 * time.Millisecond)
+		synctest.Wait()
+		require.NoError(t, c.readAndAck(s))
+		require.Len(t, c.events, 1)
+		require.Contains(t, c.events[0], "slow oops")
+		require.NoError(t, r.stop())
+		require.True(t, stopped.Load())
+	})
+}
+
+func TestInputsOfOneTickAreMergedHeldAndDropped(t *testing.T) {
+	var got []room.Input[Shot]
+	k := room.Kind[Shot]{Name: "range", TickRate: 20, New: func(*room.Setup) (room.Game[Shot], error) {
+		return shots{&got}, nil
+	}}
+	r := roomtest.New(t, k)
+	ada := r.Join("Ada")
+	tick := func() room.Input[Shot] {
+		r.Tick(1)
+		require.Len(t, got, 1)
+		return got[0]
+	}
+	require.True(t, tick().Held, "nothing has come yet")
+
+	ada.Input(Shot{Aim: 5, Fire: true})
+	in := tick()
+	require.Equal(t, Shot{5, true}, in.Value)
+	require.False(t, in.Held)
+	require.EqualValues(t, 1, in.Seq)
+
+	for range 4 { // held for 250 ms, this tick included
+		in = tick()
+		require.Equal(t, Shot{5, true}, in.Value)
+		require.True(t, in.Held)
+	}
+	require.Equal(t, Shot{}, tick().Value, "then it is zero")
+
+	// One is taken per tick while few wait.
+	ada.Input(Shot{Aim: 6})
+	ada.Input(Shot{Aim: 7})
+	require.Equal(t, int16(6), tick().Value.Aim)
+	require.Equal(t, int16(7), tick().Value.Aim)
+
+	// When far too many wait, they are merged, by the author's rule.
+	ada.Input(Shot{Aim: 8, Fire: true})
+	for i := range 20 {
+		ada.Input(Shot{Aim: int16(10 + i)})
+	}
+	in = tick()
+	require.True(t, in.Value.Fire)
+	require.EqualValues(t, 23, in.Seq, "all but one")
+	require.EqualValues(t, 24, func() uint32 { return tick().Seq }())
+}
+
+func TestALeadThatNeverShrinksIsWorkedOff(t *testing.T) {
+	var got []room.Input[Shot]
+	k := room.Kind[Shot]{Name: "range", TickRate: 20, New: func(*room.Setup) (room.Game[Shot], error) {
+		return shots{&got}, nil
+	}}
+	r := roomtest.New(t, k)
+	ada := r.Join("Ada")
+	var sent uint32
+	input := func() { ada.Input(Shot{}); sent++ }
+	for range 6 {
+		input()
+	}
+	for range 45 {
+		input()
+		r.Tick(1)
+	}
+	require.LessOrEqual(t, sent-got[0].Seq, uint32(1))
+}
+
+type shots struct{ got *[]room.Input[Shot] }
+
+func (shots) Join(*room.Tick, *room.Player) error        { return nil }
+func (shots) Leave(*room.Tick, *room.Player, room.Cause) {}
+func (g shots) Step(_ *room.Tick, inputs []room.Input[Shot]) {
+	*g.got = append((*g.got)[:0], inputs...)
+}
+
+func TestSequenceNumbersThatJumpTooFarAreAProtocolError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Kind)
+		c, s := r.join("Ada")
+		input := func(seq uint32) error {
+			b := protocol.InputHead{Seq: seq, Ack: c.replica.Tick()}.Append(nil, 1)
+			return s.Receive(c, time.Now(), append(b, 0x92, 1, 0))
+		}
+		require.NoError(t, input(1))
+		require.NoError(t, input(1), "a repeated one is dropped")
+		require.EqualValues(t, 1, r.player.Stale.Load())
+		require.NoError(t, input(1+protocol.MaxSeqJump))
+		require.NoError(t, input(5), "one from the past is dropped")
+		err := input(3 + 2*protocol.MaxSeqJump)
+		var ce *protocol.CloseError
+		require.ErrorAs(t, err, &ce)
+		require.Equal(t, protocol.CodeProtocol, ce.Code)
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestKindFaultsAreReportedAllAtOnce(t *testing.T) {
+	_, err := room.SpecOf(room.Kind[int]{Name: "Arena!", TickRate: 1000, MaxPlayers: -1, EmptyFor: -1, Grace: -1})
+	for _, says := range []string{"Name", "TickRate", "MaxPlayers", "EmptyFor", "Grace", "New", "must be a struct"} {
+		require.ErrorContains(t, err, says)
+	}
+}

@@ -1,0 +1,336 @@
+// Package roomtest drives a game tick by tick in a test, with virtual players: no server, no network,
+// no waiting. A virtual player is a whole client: its inputs travel as wire messages, and it keeps a
+// copy of the world from the snapshots that it is sent, whose checksum is verified after every tick.
+//
+// It starts no goroutine but those of the game's own slow work, for which each tick waits.
+package roomtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/state"
+	"github.com/tickhall/tickhall/protocol/wire"
+	"github.com/tickhall/tickhall/room"
+)
+
+// T is what a test gives: *testing.T, *testing.B and *testing.F are ones.
+type T interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Context() context.Context
+}
+
+// Panics is a T for examples and programs: it panics where a test fails.
+type Panics struct{}
+
+// Helper implements T.
+func (Panics) Helper() {}
+
+// Fatalf implements T.
+func (Panics) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+// Context implements T.
+func (Panics) Context() context.Context { return context.Background() }
+
+// Room is a room under test. What goes wrong in it, a panic of the game included, fails the test.
+type Room struct {
+	t       T
+	manual  *room.Manual
+	players []*Player
+	over    bool
+}
+
+// New makes a room of that kind, with seed 1.
+func New(t T, kind room.AnyKind) *Room {
+	t.Helper()
+	return NewSeeded(t, kind, room.Config{ID: "test", Seed: 1})
+}
+
+// NewSeeded makes a room of that kind with a Config of the test's choice: its seed, or a recorder.
+func NewSeeded(t T, kind room.AnyKind, cfg room.Config) *Room {
+	t.Helper()
+	m, err := room.NewManual(t.Context(), kind, cfg)
+	if err != nil {
+		t.Fatalf("making the room: %v", err)
+	}
+	return &Room{t: t, manual: m}
+}
+
+// Tick makes n ticks.
+func (r *Room) Tick(n int) {
+	r.t.Helper()
+	for range n {
+		if r.over {
+			r.t.Fatalf("the room has ended")
+		}
+		over, err := r.manual.Tick()
+		r.check(over, err)
+	}
+}
+
+func (r *Room) check(over bool, err error) {
+	r.t.Helper()
+	if p := (*room.PanicError)(nil); errors.As(err, &p) {
+		r.t.Fatalf("%v\n%s", p, p.Stack)
+	}
+	r.over = r.over || over
+	for _, p := range r.players {
+		if p.fault != nil {
+			r.t.Fatalf("%s's copy of the world: %v", p.name, p.fault)
+		}
+	}
+}
+
+// Ended reports whether the room has ended.
+func (r *Room) Ended() bool { return r.over }
+
+// Info is what the lobby lists.
+func (r *Room) Info() *room.Info { return r.manual.Room().Info() }
+
+// Player is a virtual player.
+type Player struct {
+	room    *Room
+	name    string
+	session *player.Session
+	replica *state.Replica
+	welcome protocol.Welcome
+	events  []event
+	answers map[uint32]answer
+	bye     *Bye
+	away    bool
+	seq     uint32
+	request uint32
+	fault   error
+	out     []byte
+}
+
+type event struct {
+	name string
+	body []byte
+}
+
+type answer struct {
+	body []byte
+	err  error
+}
+
+// Bye is how a connection ended.
+type Bye struct {
+	Code   protocol.Code
+	Reason string
+	Result []byte // msgpack, nil for none
+}
+
+// Join makes a tick in which a player of that name joins. A refusal fails the test; see TryJoin.
+func (r *Room) Join(name string) *Player {
+	r.t.Helper()
+	p, err := r.TryJoin(name)
+	if err != nil {
+		r.t.Fatalf("%s is refused: %v", name, err)
+	}
+	return p
+}
+
+// TryJoin makes a tick in which a player of that name asks to join, and returns the refusal.
+func (r *Room) TryJoin(name string) (*Player, error) {
+	r.t.Helper()
+	p := &Player{room: r, name: name, answers: map[uint32]answer{}}
+	r.players = append(r.players, p)
+	session, err := r.manual.Join(room.Join{Who: room.Identity{User: "user-" + name, Name: name}, Conn: p})
+	r.check(false, err)
+	p.session = session
+	return p, err
+}
+
+// Number is the seat's number: see room.Player.
+func (p *Player) Number() uint32 { return p.welcome.Player }
+
+// Input sends v as the input of the next tick. In must be the kind's input type, or have its shape.
+func (p *Player) Input(v any) {
+	p.room.t.Helper()
+	p.seq++
+	p.out = protocol.InputHead{Seq: p.seq, View: protocol.Moment{Tick: p.replica.Tick()}, Ack: p.replica.Tick()}.Append(p.out[:0], 1)
+	p.send(append(p.out, p.encode(v)...))
+}
+
+// Call makes a tick in which the typed message is handled, decodes the reply into reply, unless that is
+// nil, and returns the game's error, a *room.Error.
+func (p *Player) Call(name string, request, reply any) error {
+	p.room.t.Helper()
+	p.request++
+	p.send(protocol.AppendMessage(nil, p.request, name, p.encode(request)))
+	p.room.Tick(1)
+	a, ok := p.answers[p.request]
+	if !ok {
+		p.room.t.Fatalf("%s's call of %q was not answered within its tick", p.name, name)
+	}
+	delete(p.answers, p.request)
+	if a.err != nil || reply == nil {
+		return a.err
+	}
+	if err := msgpack.Unmarshal(a.body, reply); err != nil {
+		p.room.t.Fatalf("the reply to %s's call of %q: %v", p.name, name, err)
+	}
+	return nil
+}
+
+// Leave makes a tick in which the player leaves.
+func (p *Player) Leave() {
+	p.room.t.Helper()
+	p.send(protocol.AppendLeave(nil))
+	p.room.Tick(1)
+}
+
+// Lose makes a tick in which the player's connection is lost.
+func (p *Player) Lose() {
+	p.room.t.Helper()
+	p.away = true
+	over, err := p.room.manual.Lost(p.session, p)
+	p.room.check(over, err)
+}
+
+// Resume makes a tick in which the player comes back and continues from the last snapshot applied.
+func (p *Player) Resume() {
+	p.room.t.Helper()
+	p.away = false
+	_, err := p.room.manual.Resume(room.Resume{Token: p.welcome.Token, Tick: p.replica.Tick(), Conn: p})
+	if err != nil {
+		p.room.t.Fatalf("%s can't resume: %v", p.name, err)
+	}
+	p.room.check(false, nil)
+}
+
+// Bye is how the player's connection was ended, nil while it was not.
+func (p *Player) Bye() *Bye { return p.bye }
+
+// World is the player's copy of the world.
+func (p *Player) World() *state.Replica { return p.replica }
+
+// Table is the player's copy of a table, as the author's own structs.
+func Table[T any](p *Player, name string) *state.Copy[T] {
+	p.room.t.Helper()
+	c, err := state.Bind[T](p.replica, name)
+	if err != nil {
+		p.room.t.Fatalf("table %q: %v", name, err)
+	}
+	return c
+}
+
+// Events takes the events of that name which the player has got since the last call.
+func Events[T any](p *Player, name string) []T {
+	p.room.t.Helper()
+	var got []T
+	kept := p.events[:0]
+	for _, e := range p.events {
+		if e.name != name {
+			kept = append(kept, e)
+			continue
+		}
+		var v T
+		if err := msgpack.Unmarshal(e.body, &v); err != nil {
+			p.room.t.Fatalf("event %q: %v", name, err)
+		}
+		got = append(got, v)
+	}
+	p.events = kept
+	return got
+}
+
+func (p *Player) encode(v any) []byte {
+	p.room.t.Helper()
+	b, err := msgpack.Marshal(v)
+	if err != nil {
+		p.room.t.Fatalf("encoding what %s sends: %v", p.name, err)
+	}
+	return b
+}
+
+func (p *Player) send(b []byte) {
+	p.room.t.Helper()
+	if err := p.session.Receive(p, p.room.manual.Now(), b); err != nil {
+		p.room.t.Fatalf("what %s sends is refused: %v", p.name, err)
+	}
+}
+
+var _ player.Conn = (*Player)(nil)
+
+// Ready implements player.Conn.
+func (p *Player) Ready() bool { return !p.away && p.bye == nil }
+
+// RemoteAddr implements player.Conn.
+func (p *Player) RemoteAddr() string { return "192.0.2.1" }
+
+// Close implements player.Conn.
+func (p *Player) Close(code protocol.Code, reason string, result []byte) {
+	if p.bye == nil {
+		p.bye = &Bye{code, reason, append([]byte(nil), result...)}
+	}
+}
+
+// Send implements player.Conn: it applies a server's message as a client does.
+func (p *Player) Send(parts ...[]byte) error {
+	var message []byte
+	for _, part := range parts {
+		message = append(message, part...)
+	}
+	r := wire.NewReader(message)
+	for r.Rest() > 0 && p.fault == nil {
+		n := r.Array()
+		p.fault = p.apply(protocol.Kind(r.Uint32()), r, n)
+	}
+	if p.fault == nil {
+		p.fault = r.Err()
+	}
+	// Applied at once and acknowledged at once: flow control never holds a virtual player back.
+	if p.fault == nil && p.session != nil && p.replica != nil {
+		_ = p.session.Flow.Ack(p.replica.Tick(), p.room.manual.Now())
+	}
+	return nil
+}
+
+func (p *Player) apply(kind protocol.Kind, r *wire.Reader, n int) error {
+	switch kind {
+	case protocol.KindWelcome:
+		if err := p.welcome.Read(r, n); err != nil || p.welcome.Resumed {
+			return err
+		}
+		schema, err := state.ReadSchema(wire.NewReader(p.welcome.Schema))
+		if err != nil {
+			return err
+		}
+		p.replica, err = state.NewReplica(schema, int(p.welcome.Rate))
+		return err
+	case protocol.KindKey:
+		return p.replica.Key(r, n)
+	case protocol.KindDelta:
+		return p.replica.Delta(r, n)
+	case protocol.KindOwn:
+		_, _, err := p.replica.Own(r, n)
+		return err
+	case protocol.KindHash:
+		tick, sum, err := protocol.ReadHash(r, n)
+		if err == nil && (tick != p.replica.Tick() || sum != p.replica.Checksum()) {
+			err = fmt.Errorf("checksum %08x at tick %d, but the server has %08x at %d", p.replica.Checksum(), p.replica.Tick(), sum, tick)
+		}
+		return err
+	case protocol.KindEvent:
+		_, name, body, err := protocol.ReadEvent(r, n)
+		p.events = append(p.events, event{string(name), append([]byte(nil), body...)})
+		return err
+	case protocol.KindReply:
+		_, request, body, err := protocol.ReadReply(r, n)
+		p.answers[request] = answer{body: append([]byte(nil), body...)}
+		return err
+	case protocol.KindError:
+		_, request, code, message, err := protocol.ReadError(r, n)
+		p.answers[request] = answer{err: &room.Error{Code: code, Message: message}}
+		return err
+	}
+	return fmt.Errorf("unexpected message kind %d", kind)
+}

@@ -1,0 +1,369 @@
+package room
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+)
+
+// Run is the room: it blocks until the room has ended, by itself, by Stop or with ctx, and everything
+// that it started has ended too. The error is a *PanicError if the game panicked, else nil.
+func (r *Room) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		close(r.done)
+		cancel()
+		r.works.Wait()
+	}()
+	r.ctx = ctx
+	now := time.Now()
+	r.clock = NewClock(r.spec.TickRate, now)
+	r.asleep, r.emptyFrom = true, now
+	r.setEpoch()
+
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		next, wake := r.next()
+		timer.Reset(time.Until(next))
+		select {
+		case <-ctx.Done():
+			r.end(protocol.CodeShuttingDown, "the server is stopping: match again", nil)
+			return nil
+		case <-timer.C:
+		case <-wake:
+			r.worked = true
+			continue // next tells when the rate allows a tick
+		}
+		if over, err := r.wakeUp(time.Now()); over {
+			return err
+		}
+	}
+}
+
+// next is when the room has to do something, and what may come earlier: a nudge, for a room that
+// waits for one.
+func (r *Room) next() (time.Time, <-chan struct{}) {
+	switch {
+	case r.asleep && r.worked:
+		return time.Time{}, nil
+	case r.asleep:
+		return r.emptyUntil(), r.wake
+	case !r.spec.OnDemand, r.worked:
+		return r.clock.Next(), nil
+	}
+	next := r.nextDue()
+	if r.unsent && r.retry.Before(next) {
+		next = r.retry
+	}
+	return next, r.wake
+}
+
+// emptyUntil is when a room that stays empty ends.
+func (r *Room) emptyUntil() time.Time {
+	from := r.base.Add(time.Duration(r.touched.Load()))
+	if from.Before(r.emptyFrom) {
+		from = r.emptyFrom
+	}
+	return from.Add(r.spec.EmptyFor)
+}
+
+// nextDue is when a room to which nothing comes has to tick all the same: for a timer, or since the
+// grace period of somebody who is away is over.
+func (r *Room) nextDue() time.Time {
+	next := r.clock.Next().Add(time.Hour)
+	if len(r.core.timers) > 0 {
+		if due := r.clock.due(int64(r.core.timers[0].due)); due.Before(next) {
+			next = due
+		}
+	}
+	for _, s := range r.seats {
+		if s.conn == nil && s.awayUntil.Before(next) {
+			next = s.awayUntil
+		}
+	}
+	if least := r.clock.Next(); next.Before(least) {
+		return least
+	}
+	return next
+}
+
+// wakeUp does what is due at now. over tells that the room has ended, err that the game panicked.
+func (r *Room) wakeUp(now time.Time) (over bool, err error) {
+	if r.asleep {
+		if !r.worked {
+			if now.Before(r.emptyUntil()) {
+				return false, nil // touched meanwhile
+			}
+			r.end(protocol.CodeGone, "the room was empty for too long: match again", nil)
+			return true, nil
+		}
+		r.clock.Resume(now)
+		r.clock.start = r.clock.start.Add(-r.clock.due(1).Sub(r.clock.due(0))) // this tick is due now
+		r.asleep = false
+	}
+	ticks := 1
+	if r.spec.OnDemand {
+		if !r.worked && now.Before(r.nextDue()) {
+			return r.sendAll(now)
+		}
+		r.clock.Jump(now)
+	} else {
+		skipped := r.clock.Skipped
+		if ticks = r.clock.Advance(now); ticks == 0 {
+			return false, nil
+		}
+		r.cfg.Stats.late(now.Sub(r.clock.due(r.clock.done-int64(ticks)+1)), r.clock.Skipped-skipped)
+	}
+	r.worked = false
+	r.setEpoch()
+	for i := range ticks {
+		if err := r.step(now, uint32(r.clock.done)-uint32(ticks-1-i), i == 0); err != nil {
+			r.fail(err)
+			return true, err
+		}
+	}
+	if over, err := r.sendAll(now); over {
+		return true, err
+	}
+	r.cfg.Stats.Ticks.Add(int64(ticks))
+	r.cfg.Stats.WorkedNanos.Add(int64(time.Since(now)))
+	if r.core.listed || r.info.Load().Players != len(r.seats) {
+		r.core.listed = false
+		r.publish()
+	}
+	switch {
+	case r.core.ended:
+		r.end(protocol.CodeRoomEnded, "the room has ended", r.core.result)
+		return true, nil
+	case r.stop != nil:
+		r.end(r.stop.code, r.stop.reason, nil)
+		return true, nil
+	case len(r.seats) == 0:
+		r.asleep, r.emptyFrom = true, now
+	}
+	return false, nil
+}
+
+// sendAll is send under guard, for it asks the game who sees what.
+func (r *Room) sendAll(now time.Time) (over bool, err error) {
+	if err := r.core.guard(func() { r.send(now) }); err != nil {
+		r.fail(err)
+		return true, err
+	}
+	return false, nil
+}
+
+func (r *Room) setEpoch() { r.epoch.Store(int64(r.clock.start.Sub(r.base))) }
+
+// step makes one tick. An error is the game's panic.
+func (r *Room) step(now time.Time, number uint32, first bool) error {
+	r.busy.Store(int64(time.Since(r.base)))
+	defer r.busy.Store(0)
+	r.core.number = number
+	r.commands, r.recorded = r.commands[:0], 0
+	if first {
+		if err := r.deliver(now); err != nil {
+			r.record(err)
+			return err
+		}
+	}
+	err := r.core.guard(func() { r.core.finish(nil) })
+	r.record(err)
+	if err != nil {
+		return err
+	}
+	for _, k := range r.core.kicked {
+		if s := k.player.seat; s != nil {
+			r.free(s, protocol.CodeKicked, k.reason)
+		}
+	}
+	return nil
+}
+
+// deliver carries out what has arrived since the last tick: the mailbox, then, seat by seat, typed
+// messages, farewells and grace periods that are over.
+func (r *Room) deliver(now time.Time) error {
+	if r.spec.OnDemand || len(r.seats) == 0 {
+		select { // first, so that a nudge for what comes after it is not lost
+		case <-r.wake:
+		default:
+		}
+	}
+	for range len(r.mailbox) { // what comes meanwhile waits for the next tick
+		if err := (<-r.mailbox).deliver(r, now); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < len(r.seats); i++ {
+		s := r.seats[i]
+		var mail mail
+		mail, r.rejected = s.letters.take(r.rejected)
+		at := 0
+		for _, l := range mail.list {
+			m := command{op: opMessage, player: s.player.number, request: l.request, name: l.name, body: mail.bytes[at : at+l.size]}
+			at += l.size
+			if err := r.command(&m); err != nil {
+				return err
+			}
+		}
+		for _, request := range r.rejected {
+			s.backlog.add(protocol.AppendError(nil, r.core.number, request, "busy", "too many messages wait for the room: send fewer"))
+		}
+		if s.limited.Swap(false) {
+			s.backlog.add(protocol.AppendError(nil, r.core.number, 0, "rate_limited", "you send too much: some of it was dropped"))
+		}
+		var err error
+		switch {
+		case s.leaving.Load():
+			err = r.leave(s, CauseLeft, protocol.CodeNormal, "you left")
+		case s.backlog.full:
+			r.cfg.Stats.Backlogs.Add(1)
+			// Not to be resumed: what was lost can't be made good.
+			err = r.leave(s, CauseLost, protocol.CodeBacklog, "too many events waited for you")
+		case s.conn == nil && !now.Before(s.awayUntil):
+			r.cfg.Stats.Expired.Add(1)
+			err = r.leave(s, CauseLost, protocol.CodeGone, "")
+		}
+		if err != nil {
+			return err
+		}
+		if s.player.gone {
+			i--
+		}
+	}
+	return nil
+}
+
+// command records m and carries it out.
+func (r *Room) command(m *command) error {
+	if r.cfg.Recorder != nil {
+		r.commands = m.append(r.commands)
+		r.recorded++
+	}
+	return r.core.guard(func() { r.core.apply(m) })
+}
+
+// join seats a player. refused is the reason why not; err the game's panic.
+func (r *Room) join(j Join) (s *seat, refused, err error) {
+	if r.stop != nil || r.core.ended {
+		return nil, ErrClosed, nil
+	}
+	if len(r.seats) >= r.spec.MaxPlayers {
+		return nil, ErrFull, nil
+	}
+	if r.cfg.Recorder != nil {
+		r.commands = (&command{op: opJoin, who: j.Who}).append(r.commands)
+		r.recorded++
+	}
+	s = &seat{room: r, token: r.newToken(), released: j.Released, conn: j.Conn, welcome: true}
+	s.session = player.NewSession(j.Who.User, j.Who.Name, s, r.cfg.Limits, r.cfg.PlayerStats)
+	var p *Player
+	err = r.core.guard(func() { p, refused = r.core.join(j.Who, s) })
+	if err != nil || refused != nil {
+		return nil, refused, err
+	}
+	s.player, s.feed = p, p.feed
+	s.view = r.core.world.NewView(p.number, r.sees(p))
+	s.session.Attach(j.Conn, 0)
+	r.seats = append(r.seats, s)
+	r.byToken[s.token] = s
+	return s, nil, nil
+}
+
+func (r *Room) sees(p *Player) func(table int, id stateID) bool {
+	seer := r.core.seer
+	if seer == nil {
+		return nil
+	}
+	return func(table int, id stateID) bool { return seer.Sees(p, table, id) }
+}
+
+// resume gives s a new connection. An error is the game's panic.
+func (r *Room) resume(s *seat, v Resume) error {
+	tick := v.Tick
+	if tick > s.newest {
+		tick = 0 // nonsense: start over
+	}
+	s.backlog.rewind(tick)
+	if v.Key || !s.view.Rewind(tick) {
+		s.view.Rewind(0)
+		tick = 0
+	}
+	if old := s.session.Attach(v.Conn, tick); old != nil {
+		old.Close(protocol.CodeReplaced, "this seat was taken over by a newer connection", nil)
+	}
+	s.conn, s.welcome, s.resumed = v.Conn, true, true
+	if !s.player.away {
+		return nil
+	}
+	return r.command(&command{op: opBack, player: s.player.number})
+}
+
+// leave takes s's player out of the game. An error is the game's panic.
+func (r *Room) leave(s *seat, why Cause, code protocol.Code, reason string) error {
+	err := r.command(&command{op: opLeave, player: s.player.number, cause: why})
+	r.free(s, code, reason)
+	return err
+}
+
+// free gives up the seat of a player who has left the game.
+func (r *Room) free(s *seat, code protocol.Code, reason string) {
+	r.seats = slices.DeleteFunc(r.seats, func(o *seat) bool { return o == s })
+	r.release(s, code, reason, nil)
+}
+
+func (r *Room) release(s *seat, code protocol.Code, reason string, result []byte) {
+	delete(r.byToken, s.token)
+	s.player.gone = true
+	if s.conn != nil {
+		s.session.Detach(s.conn)
+		s.conn.Close(code, reason, result)
+		s.conn = nil
+	}
+	r.cfg.Stats.Leaves.Add(1)
+	if s.released != nil {
+		s.released()
+	}
+}
+
+func (r *Room) seatByNumber(number uint32) *seat {
+	for _, s := range r.seats {
+		if s.player.number == number {
+			return s
+		}
+	}
+	return nil
+}
+
+// end tells everybody that the room has ended.
+func (r *Room) end(code protocol.Code, reason string, result []byte) {
+	r.busy.Store(int64(time.Since(r.base)))
+	defer r.busy.Store(0)
+	for _, s := range r.seats {
+		if err := r.core.guard(func() { r.core.leave(s.player, CauseEnded) }); err != nil {
+			r.cfg.Log.Error("a game panicked while its room ended", "room", r.id, "kind", r.spec.Name, "error", err)
+		}
+		r.release(s, code, reason, result)
+	}
+	r.seats = nil
+	r.publish()
+}
+
+// fail ends the room after the game's panic, without asking the game for anything more.
+func (r *Room) fail(err error) {
+	r.cfg.Stats.Panics.Add(1)
+	stack := ""
+	if p, ok := err.(*PanicError); ok {
+		stack = string(p.Stack)
+	}
+	r.cfg.Log.Error("a game panicked", "room", r.id, "kind", r.spec.Name, "error", err, "stack", stack)
+	for _, s := range r.seats {
+		r.release(s, protocol.CodeRoomFailed, "the game failed in this room: match again", nil)
+	}
+	r.seats = nil
+	r.publish()
+}

@@ -1,0 +1,144 @@
+package room
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/state"
+	"github.com/tickhall/tickhall/protocol/wire"
+)
+
+// seat is one player in one live room: the connection's side of a Player.
+type seat struct {
+	room     *Room
+	player   *Player
+	feed     feeder
+	session  *player.Session
+	letters  letters
+	token    string
+	released func()
+
+	// Set by the reader's goroutine, read by the room's.
+	leaving atomic.Bool
+	limited atomic.Bool
+
+	// The room's goroutine owns the rest.
+	conn      player.Conn // nil while away
+	awayUntil time.Time
+	view      *state.View
+	backlog   backlog
+	welcome   bool   // WELCOME is due
+	resumed   bool   // and says so
+	checked   uint32 // tick of the last HASH
+	newest    uint32 // tick of the last snapshot sent
+	own       []byte
+	head      []byte
+	parts     [3][]byte
+}
+
+var _ player.Receiver = (*seat)(nil)
+
+// Inputs implements player.Receiver.
+func (s *seat) Inputs(h protocol.InputHead, n int, r *wire.Reader) error {
+	if err := s.feed.decode(h, n, r, s.room.cfg.PlayerStats); err != nil {
+		return err
+	}
+	if s.room.spec.OnDemand {
+		s.room.nudge()
+	}
+	return nil
+}
+
+// Message implements player.Receiver.
+func (s *seat) Message(request uint32, name, body []byte) error {
+	if !s.letters.put(s.room.names, request, name, body) {
+		s.room.cfg.PlayerStats.Busy.Add(1)
+		if !s.letters.refuse(request) {
+			return protocol.Closef(protocol.CodeFlood, "too many messages wait for the room")
+		}
+	}
+	s.room.nudge()
+	return nil
+}
+
+// Limited implements player.Receiver.
+func (s *seat) Limited() {
+	s.limited.Store(true)
+	s.room.nudge()
+}
+
+// Leave implements player.Receiver.
+func (s *seat) Leave() {
+	s.leaving.Store(true)
+	s.room.nudge()
+}
+
+// Moment implements player.Receiver.
+func (s *seat) Moment(now time.Time) protocol.Moment { return s.room.moment(now) }
+
+const (
+	maxLetters      = 64
+	maxLetterBytes  = 16 << 10
+	maxRefusedCalls = 256
+)
+
+// letters are the typed messages that wait for the next tick. The reader puts, the room swaps the
+// filled half for the empty one; the lock is between these two only.
+type letters struct {
+	mu      sync.Mutex
+	in      mail
+	refused []uint32
+
+	out mail // the room's goroutine
+}
+
+type mail struct {
+	list  []letter
+	bytes []byte
+}
+
+type letter struct {
+	request uint32
+	name    string
+	size    int
+}
+
+// put copies a message and reports false if there is no room for it. A name in names needs no copy.
+func (l *letters) put(names map[string]string, request uint32, name, body []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.in.list) == maxLetters || len(l.in.bytes)+len(body) > maxLetterBytes {
+		return false
+	}
+	known, ok := names[string(name)]
+	if !ok {
+		known = string(name)
+	}
+	l.in.list = append(l.in.list, letter{request, known, len(body)})
+	l.in.bytes = append(l.in.bytes, body...)
+	return true
+}
+
+// refuse notes that a request gets the answer "busy"; false if too many do.
+func (l *letters) refuse(request uint32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.refused) == maxRefusedCalls {
+		return false
+	}
+	l.refused = append(l.refused, request)
+	return true
+}
+
+// take returns what waits; it is valid until the next call. busy are the requests refused.
+func (l *letters) take(busy []uint32) (mail, []uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.in, l.out = mail{l.out.list[:0], l.out.bytes[:0]}, l.in
+	busy = append(busy[:0], l.refused...)
+	l.refused = l.refused[:0]
+	return l.out, busy
+}

@@ -1,0 +1,75 @@
+package room
+
+import (
+	"time"
+
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/state"
+)
+
+type stateID = state.ID
+
+// send brings up to date every player whom flow control lets. Who is skipped gets one DELTA over all
+// the ticks between, later.
+func (r *Room) send(now time.Time) {
+	step := time.Second / time.Duration(r.spec.TickRate)
+	stats := r.cfg.Stats
+	r.unsent = false
+	r.retry = now.Add(step)
+	for _, s := range r.seats {
+		if s.conn == nil {
+			continue
+		}
+		s.backlog.ack(s.session.Flow.Acked())
+		switch {
+		case s.view.Base() == r.core.world.Tick():
+		case !s.conn.Ready():
+			stats.SkippedCongested.Add(1)
+			r.unsent = true
+		case !s.session.Flow.Open(step):
+			stats.SkippedUnacknowledged.Add(1)
+			r.unsent = true
+		default:
+			r.sendTo(s, now)
+		}
+	}
+}
+
+// sendTo sends s one message: WELCOME if it is due, the snapshot, and what is the player's own.
+func (r *Room) sendTo(s *seat, now time.Time) {
+	tick := r.core.world.Tick()
+	s.head = s.head[:0]
+	seq, slack := s.feed.consumed()
+	if s.welcome {
+		s.welcome = false
+		w := protocol.Welcome{
+			Room: r.id, Kind: r.spec.Name, Player: s.player.number, User: s.session.User, Token: s.token,
+			Rate: uint32(r.spec.TickRate), OnDemand: r.spec.OnDemand, Tick: tick, LastInput: seq,
+			Schema: r.core.world.Schema().Append(nil), Inputs: r.spec.Inputs, Resumed: s.resumed,
+		}
+		s.head = w.Append(s.head)
+	}
+	snapshot, key := s.view.Next()
+	if key {
+		r.cfg.Stats.Keyframes.Add(1)
+	}
+	s.own = s.view.AppendOwn(s.own[:0], seq, slack)
+	s.own = s.backlog.appendUnsent(s.own, tick)
+	if tick-s.checked >= uint32(r.spec.TickRate) || key {
+		s.checked = tick
+		s.own = protocol.AppendHash(s.own, tick, s.view.Checksum())
+	}
+	s.parts = [3][]byte{s.head, snapshot, s.own}
+	s.newest = tick
+	s.session.Flow.Sent(tick, now)
+	if err := s.conn.Send(s.parts[:]...); err != nil {
+		// The connection is ending, or something slipped in after Ready: either way the client did not
+		// get this message, and a KEY, with all events since, will make up for it.
+		r.cfg.Stats.SendFailed.Add(1)
+		s.view.Rewind(0)
+		s.backlog.rewind(s.session.Flow.Acked())
+		return
+	}
+	r.cfg.Stats.Snapshots.Add(1)
+	r.cfg.Stats.Bytes.Add(int64(len(s.head) + len(snapshot) + len(s.own)))
+}

@@ -1,0 +1,51 @@
+package room
+
+import (
+	"fmt"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/state"
+)
+
+// Setup is what Kind.New gets: the place to register the tables, the typed messages and to read the
+// seed. It is only valid until New returns.
+type Setup struct {
+	seed     uint64
+	world    *state.World
+	handlers map[string]handler
+}
+
+// Seed is the room's seed. A game that needs chance while it is being made takes it from there; later
+// it asks Tick.Rand.
+func (s *Setup) Seed() uint64 { return s.seed }
+
+// Table adds a table of entities to the world: plain structs whose fields are tagged with `sync`, as
+// package state describes. It panics if a tag is wrong; the room is then not created.
+func Table[T any](s *Setup, name string) *state.Table[T] {
+	return state.NewTable[T](s.world, name)
+}
+
+type handler func(t *Tick, p *Player, body []byte) ([]byte, error)
+
+// Handle registers f for the typed message called name: what is not sent once per tick, such as a
+// line of chat or a move in a turn-based game. Messages are handled on the room's goroutine before the
+// Step of their tick, in the order in which they arrived. The player's client gets what f returns. An error
+// that is a *Error is shown as it is. Handle panics if name is taken, empty or longer than 64 bytes.
+func Handle[Req, Res any](s *Setup, name string, f func(t *Tick, p *Player, req Req) (Res, error)) {
+	if name == "" || len(name) > protocol.MaxName || s.handlers[name] != nil {
+		panic(fmt.Sprintf("room.Handle: message name %q is empty, too long or taken", name))
+	}
+	s.handlers[name] = func(t *Tick, p *Player, body []byte) ([]byte, error) {
+		var req Req
+		if err := msgpack.Unmarshal(body, &req); err != nil {
+			return nil, Errorf("bad_request", "message %q: %v", name, err)
+		}
+		res, err := f(t, p, req)
+		if err != nil {
+			return nil, err
+		}
+		return msgpack.Marshal(res)
+	}
+}

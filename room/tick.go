@@ -1,0 +1,166 @@
+package room
+
+import (
+	"container/heap"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// Tick is the context of one call into a Game: the room's time, its chance and its ways out. It is
+// only valid during the call, and only on the room's goroutine.
+type Tick struct {
+	core *core
+}
+
+// Number is the tick being made, from 1. In a room that ticks on demand it may jump.
+func (t *Tick) Number() uint32 { return t.core.number }
+
+// Time is the game's time: how long the room has run, in whole ticks. It never reads the wall clock.
+func (t *Tick) Time() time.Duration { return t.core.timeOf(t.core.number) }
+
+// Delta is the length of one tick in seconds, for moving things.
+func (t *Tick) Delta() float64 { return 1 / float64(t.core.spec.TickRate) }
+
+// Rand is the room's source of chance, seeded by the room's seed.
+func (t *Tick) Rand() *rand.Rand { return t.core.rand }
+
+// Players are those who have joined, in the order of joining, away ones included. The slice is the
+// room's own: do not change it, and do not keep it.
+func (t *Tick) Players() []*Player { return t.core.players }
+
+// Player returns the player with that number, or nil.
+func (t *Tick) Player(number uint32) *Player { return t.core.player(number) }
+
+// Send sends an event to the players given: reliable, in order, delivered with the snapshot of this
+// tick. body is encoded by msgpack now. Send panics if it can't be.
+func (t *Tick) Send(name string, body any, to ...*Player) {
+	b := t.core.encodeEvent(name, body)
+	for _, p := range to {
+		t.core.deliver(p, b)
+	}
+}
+
+// Broadcast sends an event to every player. It is encoded once. See Send.
+func (t *Tick) Broadcast(name string, body any) {
+	b := t.core.encodeEvent(name, body)
+	for _, p := range t.core.players {
+		t.core.deliver(p, b)
+	}
+}
+
+// After calls f once, d after this tick in the game's time, rounded up to whole ticks, at least one;
+// before the Step of that tick. Calls due in the same tick come in the order in which they were asked for.
+func (t *Tick) After(d time.Duration, f func(t *Tick)) {
+	c := t.core
+	ticks := (int64(d)*int64(c.spec.TickRate) + int64(time.Second) - 1) / int64(time.Second)
+	c.timerSeq++
+	heap.Push(&c.timers, timer{due: c.number + uint32(max(ticks, 1)), seq: c.timerSeq, call: f})
+}
+
+// Go runs slow work on a goroutine of its own, and then calls then with its result before the Step of
+// a later tick. work must not touch the game; its context ends with the room, whose end waits for it.
+// The result is recorded, encoded by msgpack, so that a playback has it without the work.
+func Go[T any](t *Tick, work func(ctx context.Context) (T, error), then func(t *Tick, v T, err error)) {
+	c := t.core
+	c.workSeq++
+	c.works[c.workSeq] = func(t *Tick, body []byte, failed string) {
+		var v T
+		if failed != "" {
+			then(t, v, &Error{Code: "failed", Message: failed})
+			return
+		}
+		if err := msgpack.Unmarshal(body, &v); err != nil {
+			then(t, v, fmt.Errorf("decoding the result of slow work: %w", err))
+			return
+		}
+		then(t, v, nil)
+	}
+	c.startWork(c.workSeq, func(ctx context.Context) ([]byte, error) {
+		v, err := work(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return msgpack.Marshal(v)
+	})
+}
+
+// Lock closes the room to further players, or opens it again. Those who hold a seat stay, and may
+// resume.
+func (t *Tick) Lock(locked bool) {
+	if t.core.locked != locked {
+		t.core.locked, t.core.listed = locked, true
+	}
+}
+
+// SetListing sets what the lobby shows about the room, such as its map and mode. data is encoded as
+// JSON now; SetListing panics if it can't be.
+func (t *Tick) SetListing(data any) {
+	b, err := json.Marshal(data)
+	if err != nil {
+		panic(fmt.Sprintf("room: listing data: %v", err))
+	}
+	t.core.listing, t.core.listed = b, true
+}
+
+// Kick removes p at the end of this tick. p is shown the reason; Leave is called with CauseKicked.
+func (t *Tick) Kick(p *Player, reason string) {
+	if !p.gone {
+		t.core.kicks = append(t.core.kicks, kick{p, reason})
+	}
+}
+
+// End ends the room after this tick. Every player is sent result, encoded by msgpack; nil for none.
+func (t *Tick) End(result any) {
+	if t.core.ended {
+		return
+	}
+	t.core.ended = true
+	if result != nil {
+		t.core.result = mustMarshal("result", result)
+	}
+}
+
+// Checksum is the checksum of the world as it was at the end of the last tick, all fields included.
+func (t *Tick) Checksum() uint32 { return t.core.world.Checksum() }
+
+type kick struct {
+	player *Player
+	reason string
+}
+
+type timer struct {
+	due, seq uint32
+	call     func(t *Tick)
+}
+
+// timerHeap orders timers by when they are due, then by when they were asked for.
+type timerHeap []timer
+
+func (h timerHeap) Len() int { return len(h) }
+func (h timerHeap) Less(i, j int) bool {
+	return h[i].due < h[j].due || h[i].due == h[j].due && h[i].seq < h[j].seq
+}
+func (h timerHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *timerHeap) Push(x any)   { *h = append(*h, x.(timer)) }
+func (h *timerHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	(*h)[last] = timer{}
+	*h = (*h)[:last]
+	return x
+}
+
+func mustMarshal(what string, v any) []byte {
+	b, err := msgpack.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("room: %s: %v", what, err))
+	}
+	return b
+}
+
+var _ heap.Interface = (*timerHeap)(nil)
