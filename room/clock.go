@@ -57,9 +57,9 @@ func (c *Clock) Jump(now time.Time) (ticks int64) {
 	return ticks
 }
 
-// Resume shifts the clock so that the next tick is due one step after now: time asleep did not pass.
+// Resume shifts the clock so that the next tick is due at now: time asleep did not pass.
 func (c *Clock) Resume(now time.Time) {
-	c.start = c.start.Add(now.Sub(c.due(c.done)))
+	c.start = c.start.Add(now.Sub(c.due(c.done + 1)))
 }
 
 // elapsed is the number of the newest tick due at now.

@@ -46,13 +46,17 @@ func TestClockAdvance(t *testing.T) {
 }
 
 func TestClockResumesWithoutTheTimeAsleep(t *testing.T) {
-	c := NewClock(10, time.Unix(0, 0))
-	require.Equal(t, 1, c.Advance(time.Unix(0, 150e6)))
-	c.Resume(time.Unix(60, 0))
-	require.Equal(t, time.Unix(60, 100e6), c.Next())
-	require.Zero(t, c.Skipped)
-	require.Equal(t, 1, c.Advance(time.Unix(60, 100e6)))
-	require.EqualValues(t, 2, c.done)
+	for _, rate := range []int{7, 10, 30, 60} {
+		c := NewClock(rate, time.Unix(0, 0))
+		for n := range 100 { // whatever a tick's share of a rounded nanosecond is
+			now := c.Next().Add(time.Minute)
+			c.Resume(now)
+			require.Equal(t, now, c.Next())
+			require.Equal(t, 1, c.Advance(now))
+			require.EqualValues(t, n+1, c.done)
+		}
+		require.Zero(t, c.Skipped)
+	}
 }
 
 func TestClockJumpsToTheTickThatIsDue(t *testing.T) {

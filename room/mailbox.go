@@ -179,19 +179,6 @@ func (p *kickPost) deliver(r *Room, now time.Time) error {
 	return err
 }
 
-type stopPost struct {
-	code   protocol.Code
-	reason string
-	result []byte
-}
-
-func (p *stopPost) deliver(r *Room, now time.Time) error {
-	if r.stop == nil {
-		r.stop = p
-	}
-	return nil
-}
-
 type workPost struct {
 	id     uint32
 	body   []byte

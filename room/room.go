@@ -50,10 +50,12 @@ type Room struct {
 
 	mailbox chan post
 	wake    chan struct{} // capacity 1: something waits for a room that sleeps or ticks on demand
-	done    chan struct{} // closed when Run returns
-	epoch   atomic.Int64  // when tick 0 was due: nanoseconds after base
-	busy    atomic.Int64  // when the current call into the game began: nanoseconds after base; 0 for none
-	touched atomic.Int64  // last Touch: nanoseconds after base
+	done    chan struct{} // closed when Run returns, or the room is abandoned
+	finish  func()        // closes done, once
+	stop    atomic.Pointer[protocol.CloseError]
+	epoch   atomic.Int64 // when tick 0 was due: nanoseconds after base
+	busy    atomic.Int64 // when the current call into the game began: nanoseconds after base; 0 for none
+	touched atomic.Int64 // last Touch: nanoseconds after base
 	info    atomic.Pointer[Info]
 	works   sync.WaitGroup
 
@@ -65,13 +67,13 @@ type Room struct {
 	byToken   map[string]*seat
 	emptyFrom time.Time
 	ctx       context.Context // ends with the room; for slow work
-	stop      *stopPost
-	unsent    bool      // somebody was skipped: an OnDemand room tries again
-	retry     time.Time // then
-	worked    bool      // something has arrived: an OnDemand room ticks
-	rejected  []uint32  // scratch
-	commands  []byte    // of this tick, for the recorder
-	recorded  int       // how many
+	unsent    bool            // somebody was skipped: an OnDemand room tries again
+	retry     time.Time       // then
+	worked    bool            // something has arrived: an OnDemand room ticks
+	sent      sent            // in this round
+	rejected  []uint32        // scratch
+	commands  []byte          // of this tick, for the recorder
+	recorded  int             // how many
 	frame     []byte
 }
 
@@ -108,6 +110,7 @@ func New(kind AnyKind, cfg Config) (*Room, error) {
 		mailbox: make(chan post, 256), wake: make(chan struct{}, 1), done: make(chan struct{}),
 		byToken: map[string]*seat{},
 	}
+	r.finish = sync.OnceFunc(func() { close(r.done) })
 	if r.core, err = newCore(spec, cfg.Seed, r.startWork); err != nil {
 		return nil, err
 	}
@@ -198,7 +201,16 @@ func (r *Room) Kick(ctx context.Context, number uint32, reason string) error {
 // Stop asks the room to end: players are told the code and the reason. It does not wait for it; see
 // Done.
 func (r *Room) Stop(code protocol.Code, reason string) {
-	_ = r.post(context.Background(), &stopPost{code: code, reason: reason})
+	r.stop.CompareAndSwap(nil, protocol.Closef(code, "%s", reason))
+	r.nudge()
+}
+
+// Abandon gives up a room whose game does not return from a call: Done is closed, and nobody waits for
+// it any more. A goroutine can't be ended from outside, so Run goes on until the game returns after all, and then
+// ends. Its players' connections are the caller's to close.
+func (r *Room) Abandon() {
+	r.Stop(protocol.CodeRoomStuck, "the game stopped answering: match again")
+	r.finish()
 }
 
 // nudge wakes a room that sleeps or ticks on demand.

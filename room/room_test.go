@@ -229,7 +229,7 @@ func TestAHangIsSeenFromOutside(t *testing.T) {
 				<-release
 			}
 		}}))
-		r.join("Ada")
+		c, s := r.join("Ada")
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		require.Greater(t, r.Busy(time.Now()), 2*time.Second)
@@ -237,10 +237,17 @@ func TestAHangIsSeenFromOutside(t *testing.T) {
 		defer cancel()
 		_, err := r.Join(ctx, room.Join{Conn: new(client)})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		r.Abandon()
+		<-r.Done()
+		_, err = r.Join(t.Context(), room.Join{Conn: new(client)})
+		require.ErrorIs(t, err, room.ErrClosed)
+		for range 300 { // more than the mailbox holds
+			r.Lost(s, c)
+		}
 		close(release)
-		synctest.Wait()
+		require.NoError(t, <-r.ended, "it ends as soon as the game returns")
 		require.Zero(t, r.Busy(time.Now()))
-		require.NoError(t, r.stop())
+		require.Equal(t, protocol.CodeRoomStuck, c.closeError().Code)
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 func (r *Room) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
-		close(r.done)
+		r.finish()
 		cancel()
 		r.works.Wait()
 	}()
@@ -102,7 +102,6 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 			return true, nil
 		}
 		r.clock.Resume(now)
-		r.clock.start = r.clock.start.Add(-r.clock.due(1).Sub(r.clock.due(0))) // this tick is due now
 		r.asleep = false
 	}
 	ticks := 1
@@ -139,8 +138,9 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 	case r.core.ended:
 		r.end(protocol.CodeRoomEnded, "the room has ended", r.core.result)
 		return true, nil
-	case r.stop != nil:
-		r.end(r.stop.code, r.stop.reason, nil)
+	case r.stop.Load() != nil:
+		stop := r.stop.Load()
+		r.end(stop.Code, stop.Reason, nil)
 		return true, nil
 	case len(r.seats) == 0:
 		r.asleep, r.emptyFrom = true, now
@@ -249,7 +249,7 @@ func (r *Room) command(m *command) error {
 
 // join seats a player. refused is the reason why not; err the game's panic.
 func (r *Room) join(j Join) (s *seat, refused, err error) {
-	if r.stop != nil || r.core.ended {
+	if r.stop.Load() != nil || r.core.ended {
 		return nil, ErrClosed, nil
 	}
 	if len(r.seats) >= r.spec.MaxPlayers {

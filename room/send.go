@@ -13,8 +13,8 @@ type stateID = state.ID
 // the ticks between, later.
 func (r *Room) send(now time.Time) {
 	step := time.Second / time.Duration(r.spec.TickRate)
-	stats := r.cfg.Stats
 	r.unsent = false
+	r.sent = sent{}
 	r.retry = now.Add(step)
 	for _, s := range r.seats {
 		if s.conn == nil {
@@ -24,15 +24,21 @@ func (r *Room) send(now time.Time) {
 		switch {
 		case s.view.Base() == r.core.world.Tick():
 		case !s.conn.Ready():
-			stats.SkippedCongested.Add(1)
+			r.sent.congested++
 			r.unsent = true
 		case !s.session.Flow.Open(step):
-			stats.SkippedUnacknowledged.Add(1)
+			r.sent.unacknowledged++
 			r.unsent = true
 		default:
 			r.sendTo(s, now)
 		}
 	}
+	r.cfg.Stats.sent(&r.sent)
+}
+
+// sent is what one round of sending comes to, to be added to the shared counters at once.
+type sent struct {
+	snapshots, keyframes, bytes, congested, unacknowledged int
 }
 
 // sendTo sends s one message: WELCOME if it is due, the snapshot, and what is the player's own.
@@ -51,7 +57,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 	}
 	snapshot, key := s.view.Next()
 	if key {
-		r.cfg.Stats.Keyframes.Add(1)
+		r.sent.keyframes++
 	}
 	s.own = s.view.AppendOwn(s.own[:0], seq, slack)
 	s.own = s.backlog.appendUnsent(s.own, tick)
@@ -70,6 +76,6 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		s.backlog.rewind(s.session.Flow.Acked())
 		return
 	}
-	r.cfg.Stats.Snapshots.Add(1)
-	r.cfg.Stats.Bytes.Add(int64(len(s.head) + len(snapshot) + len(s.own)))
+	r.sent.snapshots++
+	r.sent.bytes += len(s.head) + len(snapshot) + len(s.own)
 }

@@ -34,3 +34,18 @@ func (s *Stats) late(by, skipped time.Duration) {
 		s.Skipped.Add(int64(skipped))
 	}
 }
+
+func (s *Stats) sent(n *sent) {
+	add(&s.Snapshots, n.snapshots)
+	add(&s.Keyframes, n.keyframes)
+	add(&s.Bytes, n.bytes)
+	add(&s.SkippedCongested, n.congested)
+	add(&s.SkippedUnacknowledged, n.unacknowledged)
+}
+
+// add leaves a counter alone that does not change: its cache line is shared by all rooms.
+func add(c *atomic.Int64, n int) {
+	if n != 0 {
+		c.Add(int64(n))
+	}
+}
