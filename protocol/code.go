@@ -45,11 +45,12 @@ const (
 	AdviceStop   Advice = "stop"   // leave it to the person
 )
 
-// Advice tells what a client does after being closed with c. Codes below 4000, which the network and
-// the WebSocket libraries make, mean that the connection was lost, but for CodeNormal.
+// Advice tells what a client does after being closed with c. Codes below 4000 are made by networks and
+// WebSocket libraries: the connection was lost, or, by 1002 to 1010 (RFC 6455, 7.4.1) but for the reserved ones,
+// what the client sent was at fault.
 func (c Code) Advice() Advice {
 	switch {
-	case c == CodeNormal:
+	case c == CodeNormal, c == 1002, c == 1003, c >= 1007 && c <= 1010:
 		return AdviceStop
 	case c < 4100:
 		return AdviceResume

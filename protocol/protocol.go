@@ -17,7 +17,7 @@ type Kind uint8
 const (
 	KindWelcome Kind = 1  // [1, version, room, kind, player, user, token, rate, on demand, tick, last input, schema, inputs, resumed]
 	KindKey     Kind = 2  // [2, tick, records of table 0, records of table 1, ...]
-	KindDelta   Kind = 3  // [3, tick, span, (table, changes, enters, leaves)...]
+	KindDelta   Kind = 3  // [3, tick, span, (table, leaves, changes, enters)...]
 	KindOwn     Kind = 4  // [4, last input, slack, (table, id, mask, values...)...]
 	KindEvent   Kind = 5  // [5, tick, name, body]
 	KindReply   Kind = 6  // [6, tick, request, body]

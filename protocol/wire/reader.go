@@ -274,8 +274,8 @@ func (r *Reader) Map() (pairs int, ok bool) {
 	return pairs, true
 }
 
-// Raw reads one whole value of any type, checks it in depth, and returns its bytes, which alias the
-// input. What it returns can be given to a decoder that trusts lengths.
+// Raw reads one whole value of any type but extensions, checks it in depth, and returns its bytes,
+// which alias the input. What it returns can be given to a decoder that trusts lengths.
 func (r *Reader) Raw() []byte {
 	from := r.i
 	r.skip(0)
@@ -285,7 +285,7 @@ func (r *Reader) Raw() []byte {
 	return r.b[from:r.i]
 }
 
-// Skip reads one whole value of any type and drops it.
+// Skip reads one whole value of any type but extensions and drops it.
 func (r *Reader) Skip() { r.skip(0) }
 
 func (r *Reader) skip(depth int) {
@@ -306,8 +306,6 @@ func (r *Reader) skip(depth int) {
 	case c >= 0xc4 && c <= 0xc6:
 		r.i--
 		r.Bytes()
-	case c >= 0xc7 && c <= 0xc9: // ext 8, 16, 32: length, then one byte of type
-		r.take(r.length(1<<(c-0xc7)) + 1)
 	case c == 0xca:
 		r.take(4)
 	case c == 0xcb:
@@ -316,13 +314,11 @@ func (r *Reader) skip(depth int) {
 		r.take(1 << (c - 0xcc))
 	case c >= 0xd0 && c <= 0xd3:
 		r.take(1 << (c - 0xd0))
-	case c >= 0xd4 && c <= 0xd8: // fixext 1, 2, 4, 8, 16
-		r.take(1<<(c-0xd4) + 1)
 	case c == 0xdc, c == 0xdd:
 		r.skipItems(r.length(2<<(c-0xdc)), depth)
 	case c == 0xde, c == 0xdf:
 		r.skipItems(2*r.length(2<<(c-0xde)), depth)
-	default:
+	default: // extensions, too: the protocol has none
 		r.wrong()
 	}
 }

@@ -1,0 +1,428 @@
+package state
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/protocol/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden vectors instead of checking them")
+
+// golden checks that v is what testdata/name holds, or writes it there.
+func golden(t *testing.T, name string, v any) {
+	t.Helper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	require.NoError(t, e.Encode(v))
+	path := filepath.Join("..", "testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), b.String(), "the wire has changed: if that is meant, run the test with -update")
+}
+
+// Hex is bytes that stand in JSON as hexadecimal.
+type Hex []byte
+
+func (h Hex) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+
+type goldenEntity struct {
+	Mine   bool  `json:"mine"`
+	Values []any `json:"values"`
+}
+
+type goldenStep struct {
+	Note     string                             `json:"note"`
+	Messages []Hex                              `json:"messages"`
+	Tick     uint32                             `json:"tick"`
+	Checksum uint32                             `json:"checksum"`
+	World    map[string]map[string]goldenEntity `json:"world"`
+}
+
+type goldenSession struct {
+	Rate   int          `json:"rate"`
+	Schema Hex          `json:"schema"`
+	Hash   string       `json:"hash"`
+	Steps  []goldenStep `json:"steps"`
+}
+
+// contents is all that r holds, by table name and id.
+func contents(r *Replica) map[string]map[string]goldenEntity {
+	world := map[string]map[string]goldenEntity{}
+	for i := range r.schema.Tables {
+		t := &r.schema.Tables[i]
+		world[t.Name] = map[string]goldenEntity{}
+		for id := range r.IDs(i) {
+			e := goldenEntity{Mine: r.Mine(i, id), Values: []any{}}
+			for f := range t.Fields {
+				n, s, _ := r.Value(i, id, f)
+				if t.Fields[f].Type == String {
+					e.Values = append(e.Values, s)
+				} else {
+					e.Values = append(e.Values, n)
+				}
+			}
+			world[t.Name][strconv.FormatUint(uint64(id), 10)] = e
+		}
+	}
+	return world
+}
+
+// recording is a session of player 1 as it is written down.
+type recording struct {
+	t         *testing.T
+	world     *World
+	creatures *Table[creature]
+	walls     *Table[wall]
+	markers   *Table[marker]
+	view      *View
+	replica   *Replica
+	session   goldenSession
+}
+
+func newRecording(t *testing.T) *recording {
+	g := &recording{t: t, world: NewWorld(20)}
+	g.creatures = NewTable[creature](g.world, "creature")
+	g.walls = NewTable[wall](g.world, "wall")
+	g.markers = NewTable[marker](g.world, "marker")
+	g.view = g.world.NewView(1, nil)
+	var err error
+	g.replica, err = NewReplica(g.world.Schema(), 20)
+	require.NoError(t, err)
+	g.session = goldenSession{Rate: 20, Schema: g.world.Schema().Append(nil), Hash: g.world.Schema().Hash()}
+	return g
+}
+
+// snap takes a snapshot and writes down what the client receives.
+func (g *recording) snap(tick uint32, note string) {
+	g.world.Snapshot(tick)
+	message, _ := g.view.Next()
+	own := g.view.AppendOwn(nil, tick-1, int(tick%5)-2)
+	g.record(note, message, own)
+	require.Equal(g.t, g.view.Checksum(), g.replica.Checksum())
+}
+
+// record applies messages to the replica and writes down what it then holds.
+func (g *recording) record(note string, messages ...[]byte) {
+	step := goldenStep{Note: note}
+	for _, m := range messages {
+		require.NoError(g.t, apply(g.replica, m), note)
+		step.Messages = append(step.Messages, bytes.Clone(m))
+	}
+	step.Tick, step.Checksum, step.World = g.replica.Tick(), g.replica.Checksum(), contents(g.replica)
+	hash := wire.AppendUint(wire.AppendUint([]byte{0x93, 9}, uint64(step.Tick)), uint64(step.Checksum))
+	step.Messages = append(step.Messages, hash)
+	g.session.Steps = append(g.session.Steps, step)
+}
+
+func playSession(t *testing.T) *recording {
+	g := newRecording(t)
+	_, mine := g.creatures.Add(1)
+	_, other := g.creatures.Add(2)
+	_, still := g.creatures.Add(0)
+	wallID, w := g.walls.Add(0)
+	*mine = creature{X: 100.125, y: -3.3, VX: 10.5, vy: -7, Heading: 3, HP: 200, Alive: true, Big: 5, Name: "Ada", Ammo: 30, Secret: "key", Charge: 0.5}
+	*other = creature{X: -8, y: 12, VX: -3.5, vy: 3, Odd: 6, HP: 1, Huge: 1 << 40, Name: "Bob", Ammo: 99, Secret: "hidden"}
+	w.Kind, w.Tall = -4, 1<<32-1
+	g.snap(10, "first KEY: three creatures, of which 1 is the player's own, and a wall")
+
+	move := func(ticks int) {
+		for _, c := range []*creature{mine, other, still} {
+			c.X += c.VX * float32(ticks) / 20
+			c.y += c.vy * float64(ticks) / 20
+		}
+	}
+	move(1)
+	g.snap(11, "positions move with their rates")
+	g.snap(12, "positions stay although the rates are not 0: residuals against the prediction")
+	mine.VX, mine.vy, other.VX, other.vy = -10.5, 0.5, 1, -0.5
+	move(1)
+	g.snap(13, "rates change sign; odd sums round half up")
+	mine.VX, other.VX = -0.5, 0.5
+	for tick := range uint32(6) {
+		g.snap(14+tick, "slow rates, both signs, where rounding decides")
+	}
+	move(3)
+	g.snap(22, "span 3")
+	move(63)
+	g.snap(85, "span 63")
+	move(64)
+	g.snap(149, "span 64: predicted over 63")
+	move(500)
+	other.VX = 7
+	g.snap(649, "span 500, and a rate that changes")
+	still.VX, still.vy = 2000, -2000
+	g.snap(650, "large rates")
+	still.X, still.y, still.VX, still.vy = 1e12, -1e12, 1e12, -1e12
+	g.snap(651, "floats at their limits")
+	g.snap(800, "floats at their limits over a long span")
+	still.X, still.y, still.VX, still.vy = 0, 0, 0, 0
+	g.snap(801, "and back to 0")
+	for i, a := range []float32{3.1, 0.1, -0.1, 3.1415927, 6.2831, -3} {
+		mine.Heading, other.Odd = a, float64(a)*2
+		g.snap(802+uint32(i), "angles wrap the shorter way, in 256 and in 7 units")
+	}
+	for i, s := range []string{"", "ünï 漢字 🎮", strings.Repeat("a", 31), strings.Repeat("b", 32), strings.Repeat("c", 255), strings.Repeat("d", 256), strings.Repeat("é", 700), "\xffbad", "short"} {
+		other.Name, mine.Secret = s, s
+		g.snap(810+uint32(i), "strings")
+	}
+	for i, n := range []int64{127, 128, -32, -33, -129, 65535, 65536, -32769, 1 << 31, -1<<31 - 1, 1<<32 + 5, -1 << 33, 1 << 52, -1 << 52, 1<<63 - 1, -1 << 63, 0} {
+		mine.Big, mine.Huge = n, uint64(n)
+		g.snap(820+uint32(i), "integers of every width, saturated at 2^52")
+	}
+	other.HP, other.Alive = 255, true
+	g.snap(840, "a small integer and a bool")
+	mine.Ammo, mine.Charge = -300, -1000.25
+	g.snap(841, "only owner fields change")
+	other.Ammo, other.Secret = 5, "still hidden"
+	g.snap(842, "only another's owner fields change: nothing is sent")
+	g.markers.Add(0)
+	ownMarker, _ := g.markers.Add(1)
+	second, row := g.creatures.Add(1)
+	row.Name, row.X, row.VX = "late", 5, 1
+	g.snap(843, "entities enter, in a table without fields too; two are the player's own")
+	w.Kind = 127
+	other.HP = 9
+	g.walls.Add(7)
+	g.markers.Remove(ownMarker)
+	g.snap(844, "leaves, changes and enters in several tables")
+	g.creatures.Remove(second)
+	g.creatures.Remove(2)
+	g.walls.Remove(wallID)
+	move(1)
+	g.snap(845, "leaves, while others follow their predictions")
+	for i := range 300 {
+		_, row := g.walls.Add(0)
+		row.Tall = uint32(i * i * i)
+	}
+	g.snap(846, "300 enter: longer array headers, ids of three bytes")
+	for id, row := range g.walls.All() {
+		row.Tall += uint32(id)
+	}
+	g.snap(847, "300 change")
+	for id := range g.walls.All() {
+		if id%3 != 0 || id > 12 {
+			g.walls.Remove(id)
+		}
+	}
+	g.snap(848, "most leave")
+	g.view.Rewind(0)
+	mine.X++
+	g.snap(849, "KEY again, as after a resume without a tick")
+	mine.Ammo++
+	g.world.Snapshot(850)
+	g.view.Next()
+	require.True(g.t, g.view.Rewind(849))
+	mine.X++
+	g.snap(851, "the message before was lost: the client resumed from 849, owner fields included")
+	g.byHand()
+	return g
+}
+
+// byHand records what the protocol allows but this server does not send: ids and ticks as large as they
+// can be, and records in no order.
+func (g *recording) byHand() {
+	creatureRecord := func(id uint32, x, y, vx, vy int64) []any {
+		return []any{id, x, y, vx, vy, 255, 6, 1, 1, 1 << 52, -(1 << 52), "n"}
+	}
+	g.record("KEY with ids up to 2^32-1, in no order", encode(2, uint32(4294967000),
+		append(creatureRecord(4294967295, 8000, -50, -1001, 333), creatureRecord(65536, 2147483647, -2147483647, 0, 0)...),
+		[]any{3000000000, -128, 7, 1, 0, 0}, []any{9, 4294967295, 8}))
+	g.record("OWN of entities with large ids; slack 0", encode(4, 4294967295, 0, 0, uint32(4294967295), 7, -1, "s", 2147483647, 2, 8, 0))
+	g.record("DELTA with leaves, changes and enters in no order; the largest tick", encode(3, uint32(4294967295), 295,
+		0, []any{}, []any{uint32(4294967295), 1<<11 - 1 - 8, -7, 9, 400, 300, 3, -5, -1, -1 << 53, 1 << 53, "m", 65536, 1 << 2, 0},
+		creatureRecord(70000, 1, 2, 3, 4),
+		1, []any{uint32(3000000000)}, []any{}, []any{5, 5, 5, 2, 2, 2},
+		2, []any{4294967295}, []any{9, 0}, []any{10, 4294967294}))
+	g.record("DELTA over one table", encode(2, uint32(1), []any{}, []any{}, []any{}))
+}
+
+// encode returns a message of values: integers, strings, nil, byte slices (as they are) and arrays.
+func encode(values ...any) []byte { return appendValue(nil, values) }
+
+func appendValue(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case []any:
+		b = wire.AppendArray(b, len(v))
+		for _, e := range v {
+			b = appendValue(b, e)
+		}
+		return b
+	case int:
+		return wire.AppendInt(b, int64(v))
+	case int64:
+		return wire.AppendInt(b, v)
+	case uint32:
+		return wire.AppendUint(b, uint64(v))
+	case string:
+		return wire.AppendString(b, v)
+	case nil:
+		return wire.AppendNil(b)
+	case []byte:
+		return append(b, v...)
+	}
+	panic("encode: unknown type")
+}
+
+func TestSessionIsTheGoldenOne(t *testing.T) {
+	golden(t, "session.json", playSession(t).session)
+}
+
+func TestSchemaIsTheGoldenOne(t *testing.T) {
+	type entry struct {
+		Tables []TableSchema `json:"tables"`
+		Hex    Hex           `json:"hex"`
+		Hash   string        `json:"hash"`
+	}
+	var list []entry
+	for _, s := range []*Schema{{Tables: []TableSchema{}}, newArena(1).Schema(), newRecording(t).world.Schema()} {
+		b := s.Append(nil)
+		read, err := ReadSchema(wire.NewReader(b))
+		require.NoError(t, err)
+		require.Equal(t, b, read.Append(nil))
+		list = append(list, entry{s.Tables, b, s.Hash()})
+	}
+	golden(t, "schema.json", list)
+}
+
+func TestMurmurIsTheGoldenOne(t *testing.T) {
+	type entry struct {
+		Hex  Hex    `json:"hex"`
+		Hash uint32 `json:"hash"`
+	}
+	var list []entry
+	// Published vectors with seed 0: https://en.wikipedia.org/wiki/MurmurHash#Algorithm and the test suites that cite it.
+	for _, c := range []struct {
+		in   string
+		want uint32
+	}{{"", 0}, {"test", 0xba6bd213}, {"\x00\x00\x00\x00", 0x2362f9de}, {"\xff\xff\xff\xff", 0x76293b50}, {"\x21\x43\x65\x87", 0xf55b516b}} {
+		require.Equal(t, c.want, murmur(c.in), "%q", c.in)
+		list = append(list, entry{Hex(c.in), c.want})
+	}
+	for _, in := range []string{"12345678", "the quick brown fox!", strings.Repeat("\xfe\x01", 50)} {
+		list = append(list, entry{Hex(in), murmur(in)})
+	}
+	golden(t, "murmur.json", list)
+}
+
+func murmur(s string) uint32 {
+	h := uint32(0)
+	for i := 0; i < len(s); i += 4 {
+		h = murmurWord(h, uint32(s[i])|uint32(s[i+1])<<8|uint32(s[i+2])<<16|uint32(s[i+3])<<24)
+	}
+	return murmurEnd(h, uint32(len(s)))
+}
+
+func TestMalformedMessagesAreRefused(t *testing.T) {
+	type entry struct {
+		Hex    Hex    `json:"hex"`
+		Reason string `json:"reason"`
+	}
+	g := playSession(t)
+	var list []entry
+	bad := func(reason string, message []byte) {
+		r, err := NewReplica(g.world.Schema(), g.session.Rate)
+		require.NoError(t, err)
+		for _, m := range g.session.Steps[0].Messages[:2] {
+			require.NoError(t, apply(r, m))
+		}
+		require.Error(t, apply(r, message), reason)
+		list = append(list, entry{message, reason})
+	}
+	none := []any{}
+	creatures := func(changes, leaves, enters []any) []byte { return encode(3, 11, 1, 0, leaves, changes, enters) }
+	record := func(id any, values ...any) []any {
+		r := []any{id, 1, 2, 3, 4, 5, 6, 7, 1, 9, 10, "n"}
+		for i := 0; i < len(values); i += 2 {
+			r[values[i].(int)] = values[i+1]
+		}
+		return r
+	}
+	bad("delta: span does not lead back to the tick held", encode(3, 11, 2))
+	bad("delta: of the tick held", encode(3, 10, 0))
+	bad("delta: span above tick", encode(3, 11, 12))
+	bad("delta: no span", encode(3, 11))
+	bad("delta: tick above 2^32-1", encode(3, 1<<32, 1<<32-10))
+	bad("delta: tick negative", encode(3, -1, 1))
+	bad("delta: three elements of a table", encode(3, 11, 1, 0, none, none))
+	bad("delta: table unknown", encode(3, 11, 1, 3, none, none, none))
+	bad("delta: table negative", encode(3, 11, 1, -1, none, none, none))
+	bad("delta: table twice", encode(3, 11, 1, 1, none, none, none, 1, none, none, none))
+	bad("delta: tables in descending order", encode(3, 11, 1, 1, none, none, none, 0, none, none, none))
+	bad("delta: changes is no array", encode(3, 11, 1, 0, none, 0, none))
+	bad("delta: leaves is nil", encode(3, 11, 1, 0, nil, none, none))
+	bad("change: entity unknown", creatures([]any{4, 0}, none, none))
+	bad("change: id 0", creatures([]any{0, 0}, none, none))
+	bad("change: id above 2^32-1", creatures([]any{1<<32 + 1, 0}, none, none))
+	bad("change: of an entity that leaves", creatures([]any{1, 0}, []any{1}, none))
+	bad("change: of an entity that enters", creatures([]any{4, 0}, none, record(4)))
+	bad("change: entity twice", creatures([]any{1, 0, 1, 0}, none, none))
+	bad("change: mask beyond the fields", creatures([]any{1, 1 << 11, 1}, none, none))
+	bad("change: mask negative", creatures([]any{1, -1}, none, none))
+	bad("change: mask missing", creatures([]any{1}, none, none))
+	bad("change: residual missing", creatures([]any{1, 3, 1}, none, none))
+	bad("change: residual too many", creatures([]any{1, 1, 1, 1}, none, none))
+	bad("change: string for a number", creatures([]any{1, 1, "1"}, none, none))
+	bad("change: nil for a number", creatures([]any{1, 1, nil}, none, none))
+	bad("change: number for a string", creatures([]any{1, 1 << 10, 1}, none, none))
+	bad("change: bool becomes 2", creatures([]any{1, 1 << 7, 1}, none, none))
+	bad("change: float above 2^31-1", creatures([]any{1, 1 << 2, 1 << 31}, none, none))
+	bad("change: predicted float below -(2^31-1)", creatures([]any{1, 1, -1 << 32}, none, none))
+	bad("change: integer above 2^52", creatures([]any{1, 1 << 8, 1 << 52}, none, none))
+	bad("change: residual above 2^53", creatures([]any{1, 1 << 4, 1<<62 + 1}, none, none))
+	bad("change: string of 1025 bytes", creatures([]any{1, 1 << 10, strings.Repeat("x", 1025)}, none, none))
+	bad("change: string that is not UTF-8", creatures([]any{1, 1 << 10, "\xff"}, none, none))
+	bad("leave: entity unknown", creatures(none, []any{4}, none))
+	bad("leave: entity twice", creatures(none, []any{2, 2}, none))
+	bad("leave: no id but a string", creatures(none, []any{"2"}, none))
+	bad("enter: entity held", creatures(none, none, record(1)))
+	bad("enter: entity twice", creatures(none, none, append(record(9), record(9)...)))
+	bad("enter: id 0", creatures(none, none, record(0)))
+	bad("enter: value missing", creatures(none, none, record(9)[:11]))
+	bad("enter: bool is 2", creatures(none, none, record(9, 8, 2)))
+	bad("enter: angle of a whole turn", creatures(none, none, record(9, 5, 256)))
+	bad("enter: angle negative", creatures(none, none, record(9, 6, -1)))
+	bad("enter: float 2^31", creatures(none, none, record(9, 1, 1<<31)))
+	bad("enter: integer 2^52+1", creatures(none, none, record(9, 9, 1<<52+1)))
+	bad("enter: integer -2^52-1", creatures(none, none, record(9, 9, -1<<52-1)))
+	bad("enter: string of 1025 bytes", creatures(none, none, record(9, 11, strings.Repeat("x", 1025))))
+	bad("key: table missing", encode(2, 11, none, none))
+	bad("key: table too many", encode(2, 11, none, none, none, none))
+	bad("key: tick 0", encode(2, 0, none, none, none))
+	bad("key: tick is a string", encode(2, "11", none, none, none))
+	bad("key: entity twice", encode(2, 11, none, []any{1, 2, 3, 1, 2, 3}, none))
+	bad("key: record incomplete", encode(2, 11, none, []any{1, 2, 3, 2, 2}, none))
+	bad("key: table is no array", encode(2, 11, none, 0, none))
+	bad("own: table unknown", encode(4, 1, 0, 3, 1, 0))
+	bad("own: entity unknown", encode(4, 1, 0, 0, 4, 0))
+	bad("own: entity twice", encode(4, 1, 0, 0, 1, 0, 0, 1, 0))
+	bad("own: mask beyond the owner fields", encode(4, 1, 0, 0, 1, 8, 1))
+	bad("own: value missing", encode(4, 1, 0, 0, 1, 1))
+	bad("own: value too many", encode(4, 1, 0, 0, 1, 1, 1, 1))
+	bad("own: float 2^31", encode(4, 1, 0, 0, 1, 4, 1<<31))
+	bad("own: number for a string", encode(4, 1, 0, 0, 1, 2, 7))
+	bad("own: slack missing", encode(4, 1))
+	bad("own: slack is a string", encode(4, 1, "0"))
+	bad("own: last input negative", encode(4, -1, 0))
+	bad("array that announces more than follows", []byte{0xdd, 0xff, 0xff, 0xff, 0xff, 3, 11, 1})
+	whole := g.session.Steps[1].Messages[0]
+	for _, n := range []int{2, len(whole) / 2, len(whole) - 1} {
+		bad("delta: cut short", bytes.Clone(whole[:n]))
+	}
+	golden(t, "malformed.json", list)
+}

@@ -1,0 +1,285 @@
+package state
+
+import (
+	"math/bits"
+
+	"github.com/tickhall/tickhall/protocol/wire"
+)
+
+// View is what one client holds of a World, and makes the messages that bring it up to date. It belongs
+// to the World's goroutine; a view that is no longer wanted is simply dropped.
+type View struct {
+	world *World
+	owner uint32
+	sees  func(table int, id ID) bool
+
+	base  uint32 // tick that the client holds, 0 for none
+	given uint32 // tick last given out
+	last  step
+	count uint64 // World.count at the last Next
+
+	// Of a filtered view.
+	tables []viewTable
+	buffer []byte
+}
+
+// step is what the last Next did, for AppendOwn.
+type step struct {
+	key   bool
+	delta *delta // nil after a KEY, or if there was nothing to give
+}
+
+// viewTable is what a filtered view holds of a table.
+type viewTable struct {
+	known, before []uint64 // bit per slot, after and before the last Next
+	changes       []byte
+	elements      int
+	enters        []int32
+	leaves        []ID
+}
+
+// NewView returns the view of a player who holds nothing yet. With sees nil it shows everything; else
+// those entities for which sees, asked at each Next for every entity of the newest snapshot, returns true,
+// and always the player's own. owner 0 is a spectator, who owns nothing.
+func (w *World) NewView(owner uint32, sees func(table int, id ID) bool) *View {
+	w.sealed = true
+	v := &View{world: w, owner: owner, sees: sees}
+	if sees != nil {
+		v.tables = make([]viewTable, len(w.tables))
+	}
+	return v
+}
+
+// Base is the tick of the snapshot that the client holds when it has applied all that Next returned, 0
+// for none.
+func (v *View) Base() uint32 { return v.base }
+
+// Rewind tells that the client holds the snapshot of tick, not what was last given, as when it resumes,
+// and reports whether the next message can be a DELTA from there. It can if the snapshot is in the ring
+// and not above the last given; for a view with a filter, only if it is the last given. Otherwise, and
+// for tick 0, the next message is a KEY.
+func (v *View) Rewind(tick uint32) bool {
+	ok := tick <= v.given && v.world.at(tick) != nil && (v.sees == nil || tick == v.given)
+	v.base = 0
+	if ok {
+		v.base = tick
+	}
+	return ok
+}
+
+// Next returns the message that brings the client from its base to the newest snapshot, and moves the
+// base there: a KEY if the base is none or has left the ring, else a DELTA. It returns nil if the client
+// is up to date. Without a filter the bytes are shared with other views and valid until the next
+// Snapshot; with one, until the view's next Next. They must not be changed.
+func (v *View) Next() (snapshot []byte, key bool) {
+	w := v.world
+	v.last, v.count = step{}, w.count
+	if w.count == 0 || v.base == w.newest().tick {
+		return nil, false
+	}
+	base := w.at(v.base)
+	v.base = w.newest().tick
+	v.given = v.base
+	v.last.key = base == nil
+	if base != nil {
+		v.last.delta = w.delta(base)
+	}
+	switch {
+	case v.sees != nil:
+		v.filter()
+		if base == nil {
+			return v.filteredKey(), true
+		}
+		return v.filteredDelta(base), false
+	case base == nil:
+		return w.keyMessage(), true
+	}
+	return w.message(v.last.delta), false
+}
+
+// filter decides what the client is to hold, and collects how it gets there.
+func (v *View) filter() {
+	now := v.world.newest()
+	for i, t := range v.world.tables {
+		vt, s := &v.tables[i], &now.tables[i]
+		vt.known, vt.before = vt.before, vt.known
+		if v.last.key {
+			clear(vt.before)
+		}
+		vt.known = sized(vt.known, len(t.live))
+		clear(vt.known)
+		for len(vt.before) < len(vt.known) {
+			vt.before = append(vt.before, 0)
+		}
+		vt.changes, vt.elements, vt.enters, vt.leaves = vt.changes[:0], 0, vt.enters[:0], vt.leaves[:0]
+		var d *tableDelta
+		if v.last.delta != nil {
+			d = &v.last.delta.tables[i]
+		}
+		for rank, id := range s.ids {
+			slot := uint32(id - 1)
+			if owner := t.owners[slot]; (owner == 0 || owner != v.owner) && !v.sees(i, id) {
+				continue
+			}
+			word, bit := slot>>6, uint64(1)<<(slot&63)
+			vt.known[word] |= bit
+			if vt.before[word]&bit == 0 {
+				vt.enters = append(vt.enters, int32(rank))
+			} else if mask := d.masks[rank]; mask != 0 {
+				vt.changes = append(vt.changes, d.record(rank)...)
+				vt.elements += 2 + bits.OnesCount32(mask)
+			}
+		}
+		for w, known := range vt.known {
+			for gone := vt.before[w] &^ known; gone != 0; gone &= gone - 1 {
+				vt.leaves = append(vt.leaves, ID(w<<6+bits.TrailingZeros64(gone)+1))
+			}
+		}
+	}
+}
+
+func (v *View) filteredKey() []byte {
+	now := v.world.newest()
+	b := appendKeyHead(v.buffer[:0], now.tick, len(v.tables))
+	for i, t := range v.world.tables {
+		b = t.appendEnters(b, &now.tables[i], v.tables[i].enters)
+	}
+	v.buffer = b
+	return b
+}
+
+func (v *View) filteredDelta(base *snapshot) []byte {
+	now := v.world.newest()
+	busy := 0
+	for i := range v.tables {
+		if v.tables[i].happened() {
+			busy++
+		}
+	}
+	b := appendDeltaHead(v.buffer[:0], now.tick, base.tick, busy)
+	for i, t := range v.world.tables {
+		vt := &v.tables[i]
+		if !vt.happened() {
+			continue
+		}
+		b = wire.AppendUint(b, uint64(i))
+		b = appendIDs(b, vt.leaves)
+		b = wire.AppendArray(b, vt.elements)
+		b = append(b, vt.changes...)
+		b = t.appendEnters(b, &now.tables[i], vt.enters)
+	}
+	v.buffer = b
+	return b
+}
+
+func (t *viewTable) happened() bool {
+	return t.elements > 0 || len(t.enters) > 0 || len(t.leaves) > 0
+}
+
+// AppendOwn appends the OWN message that follows what Next returned: the newest input consumed, the
+// slack in ticks with which it came, and the owner fields that the client does not have yet. It is
+// called once after each Next, before the next Snapshot; after a Next that returned nil, or a Snapshot since,
+// it has no records.
+func (v *View) AppendOwn(b []byte, lastInput uint32, slack int) []byte {
+	w := v.world
+	var own []holding
+	if v.count == w.count && (v.last.key || v.last.delta != nil) {
+		own = w.holdings(v.owner)
+	}
+	elements := 3
+	for _, h := range own {
+		if mask, send := v.ownMask(h); send {
+			elements += 3 + bits.OnesCount32(mask)
+		}
+	}
+	b = wire.AppendArray(b, elements)
+	b = append(b, kindOwn)
+	b = wire.AppendUint(b, uint64(lastInput))
+	b = wire.AppendInt(b, int64(slack))
+	if elements == 3 {
+		return b
+	}
+	for _, h := range own {
+		mask, send := v.ownMask(h)
+		if !send {
+			continue
+		}
+		b = wire.AppendUint(b, uint64(h.table))
+		b = wire.AppendUint(b, uint64(h.id))
+		b = wire.AppendUint(b, uint64(mask))
+		t := w.tables[h.table]
+		s := &w.newest().tables[h.table]
+		for ; mask != 0; mask &= mask - 1 {
+			f := t.owner[bits.TrailingZeros32(mask)]
+			b = s.columns[f].append(b, t.members[f].Type, int(t.ranks[h.id-1]))
+		}
+	}
+	return b
+}
+
+// ownMask returns which owner fields of one of the player's entities to send, and whether to send a
+// record at all.
+func (v *View) ownMask(h holding) (mask uint32, send bool) {
+	t := v.world.tables[h.table]
+	rank, was := int(t.ranks[h.id-1]), -1
+	if d := v.last.delta; d != nil {
+		was = d.tables[h.table].before(rank)
+		if v.sees != nil && v.tables[h.table].before[(h.id-1)>>6]>>((h.id-1)&63)&1 == 0 {
+			was = -1
+		}
+	}
+	if was < 0 {
+		return uint32(1<<len(t.owner) - 1), true
+	}
+	base, now := &v.last.delta.base.tables[h.table], &v.world.newest().tables[h.table]
+	for i, f := range t.owner {
+		if !now.columns[f].same(rank, &base.columns[f], was) {
+			mask |= 1 << i
+		}
+	}
+	return mask, mask != 0
+}
+
+func (c *column) same(i int, o *column, j int) bool {
+	switch {
+	case c.narrow != nil:
+		return c.narrow[i] == o.narrow[j]
+	case c.wide != nil:
+		return c.wide[i] == o.wide[j]
+	}
+	return c.text[i] == o.text[j]
+}
+
+// Checksum is the protocol's checksum of what the client holds once it has applied the last Next and
+// its OWN. It is called before the next Snapshot; it returns 0 if the client's base is not the newest
+// snapshot.
+func (v *View) Checksum() uint32 {
+	w := v.world
+	if w.count == 0 || v.base != w.newest().tick {
+		return 0
+	}
+	var sum uint32
+	for i, t := range w.tables {
+		s := &w.newest().tables[i]
+		t.hash(s)
+		if v.sees == nil {
+			sum += t.sum
+			continue
+		}
+		for word, known := range v.tables[i].known {
+			for ; known != 0; known &= known - 1 {
+				slot := word<<6 + bits.TrailingZeros64(known)
+				sum += t.hashes[t.ranks[slot]].sum()
+			}
+		}
+	}
+	for _, h := range w.holdings(v.owner) {
+		t := w.tables[h.table]
+		rank := t.ranks[h.id-1]
+		full := t.hashes[rank]
+		sum -= full.sum()
+		t.hashOwner(&full, &w.newest().tables[h.table], int(rank))
+		sum += full.sum()
+	}
+	return sum
+}
