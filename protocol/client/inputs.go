@@ -1,0 +1,138 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/tickhall/tickhall/protocol"
+)
+
+// Inputs is the stream of what a player does, one In per tick. Each is kept until the room says that
+// it has consumed it, and sent again after a resume; the room takes each once. At most 128 are kept:
+// then the oldest is dropped, and counted.
+type Inputs[In any] struct {
+	room *Room
+
+	mu      sync.Mutex
+	buf     bytes.Buffer
+	encoder *msgpack.Encoder
+	value   In // a copy to encode from, so that Send does not allocate
+}
+
+// NewInputs returns the input stream of a room. In is a struct with the exported fields of the game's
+// input type, named alike; order and number may differ. Run fails if one of them is unknown to the
+// room. Call it before Run, once.
+func NewInputs[In any](r *Room) *Inputs[In] {
+	r.mustBeNew("NewInputs")
+	in := &Inputs[In]{room: r}
+	in.encoder = msgpack.NewEncoder(&in.buf)
+	in.encoder.UseCompactInts(true)
+	in.encoder.UseArrayEncodedStructs(true)
+	r.inputs = in
+	return in
+}
+
+// fit makes Send write inputs in a way that a room whose inputs have these fields understands: as
+// arrays if the fields are the same in the same order, otherwise as maps.
+func (in *Inputs[In]) fit(fields []string) error {
+	t := reflect.TypeFor[In]()
+	if t.Kind() != reflect.Struct {
+		return fmt.Errorf("the input type %v must be a struct", t)
+	}
+	var own []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
+		if !f.IsExported() || name == "-" {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		if !slices.Contains(fields, name) {
+			return fmt.Errorf("the input type %v has field %q, the room's has only %s", t, name, strings.Join(fields, ", "))
+		}
+		own = append(own, name)
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.encoder.UseArrayEncodedStructs(slices.Equal(own, fields))
+	return nil
+}
+
+// Send sends one input, with the moment that the player is shown and the acknowledgement of the last
+// snapshot. While there is no connection the input is kept for the next one, and Send tells so by
+// ErrAway. Call it once per tick, or less often.
+func (in *Inputs[In]) Send(v In) error {
+	now := in.room.since()
+	if err := in.add(v, now); err != nil {
+		return err
+	}
+	return in.room.out.flushInputs(now)
+}
+
+// add encodes v and puts it into the outbox.
+func (in *Inputs[In]) add(v In, now time.Duration) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.buf.Reset()
+	in.value = v
+	if err := in.encoder.Encode(&in.value); err != nil {
+		return fmt.Errorf("input: %w", err)
+	}
+	if in.buf.Len() > protocol.MaxInbound-inputOverhead {
+		return fmt.Errorf("input of %d bytes: %w", in.buf.Len(), ErrTooLarge)
+	}
+	in.room.out.addInput(in.buf.Bytes(), now)
+	return nil
+}
+
+// Stream calls f once per tick of the room and sends what it returns with true. tick is the one for
+// which the input is likely to be in time. It runs up to a tenth faster or slower than the room, so
+// that just about one input waits there. Stream blocks in its caller's goroutine until ctx is done or
+// Run has returned; it pauses while there is no connection.
+func (in *Inputs[In]) Stream(ctx context.Context, f func(tick uint32) (In, bool)) error {
+	r := in.room
+	if err := r.Ready(ctx); err != nil {
+		return err
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	next := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.done:
+			return ErrLost
+		case <-timer.C:
+		}
+		if r.Joined() {
+			if v, ok := f(moment(r.Now()).Tick + 1); ok {
+				if err := in.Send(v); err != nil && err != ErrAway {
+					return err
+				}
+			}
+		}
+		step := time.Duration(float64(time.Second) / float64(r.Welcome().Rate) * pace(int(r.counters.slack.Load())))
+		next = next.Add(step)
+		if late := time.Since(next); late > 5*step {
+			next = time.Now()
+		}
+		timer.Reset(time.Until(next))
+	}
+}
+
+// pace is the factor of the time between two inputs, given how many waited at the room when it took
+// the last one: more than one makes the stream slower, none makes it faster, by a tenth at the most.
+func pace(slack int) float64 {
+	return min(max(1+0.05*float64(slack-1), 0.9), 1.1)
+}

@@ -1,0 +1,254 @@
+package client
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/state"
+	"github.com/tickhall/tickhall/protocol/wire"
+)
+
+func TestInterpolation(t *testing.T) {
+	const turn = 2 * math.Pi
+	for _, c := range []struct {
+		what      string
+		got, want float64
+	}{
+		{"lerp, start", lerp(2, 6, 0), 2},
+		{"lerp, quarter", lerp(2, 6, 0.25), 3},
+		{"lerp, end", lerp(2, 6, 1), 6},
+		{"hermite, start", hermite(1, 9, 5, -3, 0.1, 0), 1},
+		{"hermite, end", hermite(1, 9, 5, -3, 0.1, 1), 5},
+		{"hermite, even speed is a line", hermite(0, 10, 1, 10, 0.1, 0.3), 0.3},
+		{"hermite, even braking", hermite(0, 2, 1, 0, 1, 0.5), 0.75},
+		{"angle, plain", lerpAngle(1, 2, 0.5, turn), 1.5},
+		{"angle, over zero", lerpAngle(turn-0.2, 0.2, 0.75, turn), 0.1},
+		{"angle, back over zero", lerpAngle(0.2, turn-0.2, 0.75, turn), turn - 0.1},
+		{"angle, a whole turn", lerpAngle(0, turn, 0.5, turn), 0},
+		{"extrapolated, before", extrapolated(-1), 0},
+		{"extrapolated, within", extrapolated(0.1), 0.1},
+		{"extrapolated, beyond", extrapolated(9), maxExtrapolate},
+	} {
+		require.InDelta(t, c.want, c.got, 1e-9, c.what)
+	}
+}
+
+func TestHistoryShowsMomentsBetweenSnapshots(t *testing.T) {
+	type body struct {
+		X    float32 `sync:"x"`
+		V    float64 `sync:"v"`
+		Head float32 `sync:"head"`
+		Heat float64 `sync:"heat"`
+		HP   uint8   `sync:"hp"`
+	}
+	h := newHistory[body]()
+	h.reset([]state.Field{
+		{Name: "hp", Type: state.Int, Rate: -1}, {Name: "v", Type: state.Float, Rate: -1}, {Name: "x", Type: state.Float, Rate: 1},
+		{Name: "head", Type: state.Angle, Rate: -1}, {Name: "heat", Type: state.Float, Rate: -1},
+	}, 10)
+	_, ok := h.at(1, 5)
+	require.False(t, ok)
+	h.record(1, 10, body{X: 0, V: 10, Head: 6, Heat: 1, HP: 100})
+	h.record(1, 12, body{X: 1, V: 0, Head: 0.2, Heat: 3, HP: 50})
+	h.record(1, 12, body{X: 1, V: 0, Head: 0.2, Heat: 3, HP: 50})
+	for _, c := range []struct {
+		tick float64
+		want body
+	}{
+		{9, body{0, 10, 6, 1, 100}},
+		{10, body{0, 10, 6, 1, 100}},
+		{11, body{0.75, 5, 6.2416, 2, 100}},
+		{12, body{1, 0, 0.2, 3, 50}},
+		{13, body{1, 0, 0.4416, 4, 50}},
+		{14.5, body{1, 0, 0.8040, 5.5, 50}},
+		{99, body{1, 0, 0.8040, 5.5, 50}},
+		{math.NaN(), body{1, 0, 0.2, 3, 50}},
+	} {
+		got, ok := h.at(1, c.tick)
+		require.True(t, ok)
+		require.InDelta(t, c.want.X, got.X, 1e-3, c.tick)
+		require.InDelta(t, c.want.V, got.V, 1e-3, c.tick)
+		require.InDelta(t, c.want.Head, got.Head, 1e-3, c.tick)
+		require.InDelta(t, c.want.Heat, got.Heat, 1e-3, c.tick)
+		require.Equal(t, c.want.HP, got.HP, c.tick)
+	}
+	for tick := range uint32(20) { // more than are kept
+		h.record(1, 13+tick, body{Heat: float64(tick)})
+	}
+	got, _ := h.at(1, 30.5)
+	require.InDelta(t, 17.5, got.Heat, 1e-9)
+	got, _ = h.at(1, 0)
+	require.InDelta(t, 12, got.Heat, 1e-9, "the oldest kept")
+	h.drop(1)
+	_, ok = h.at(1, 30)
+	require.False(t, ok)
+}
+
+func TestClockConvergesOnAJitteryLine(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	c := clock{rate: 20}
+	require.Zero(t, c.at(time.Second))
+	truth := func(now time.Duration) float64 { return 5000 + now.Seconds()*20 }
+	now := time.Second
+	for range 60 {
+		up := 20*time.Millisecond + time.Duration(random.ExpFloat64()*float64(5*time.Millisecond))
+		down := 20*time.Millisecond + time.Duration(random.ExpFloat64()*float64(5*time.Millisecond))
+		c.sample(now, now+up+down, moment(truth(now+up)))
+		now += up + down + clockEvery
+	}
+	require.InDelta(t, truth(now), c.at(now), 0.05, "ticks")
+	require.Zero(t, c.corrections)
+
+	before := c.at(now)
+	c.sample(now-time.Second, now, moment(truth(now)-500))
+	require.Equal(t, before, c.at(now), "a slow answer is not used")
+	c.sample(now-time.Minute, now, moment(truth(now)))
+	require.Equal(t, time.Second, c.rtt, "one beyond all patience is not even counted")
+	c.sample(now-40*time.Millisecond, now, moment(truth(now)+500))
+	require.InDelta(t, truth(now)+500, c.at(now), 1, "a jump is followed at once")
+	require.EqualValues(t, 1, c.corrections)
+
+	now += time.Minute // the line has become slower for good
+	for range 4 {
+		now += clockEvery
+		c.sample(now-200*time.Millisecond, now, moment(truth(now-100*time.Millisecond)))
+	}
+	require.InDelta(t, truth(now), c.at(now), 0.5)
+}
+
+func TestMomentOfATick(t *testing.T) {
+	for tick, want := range map[float64]protocol.Moment{
+		-1: {}, 0: {}, 1.5: {Tick: 1, Fraction: 128}, 1.9999: {Tick: 1, Fraction: 255},
+		math.Inf(1): {Tick: math.MaxUint32}, 1e300: {Tick: math.MaxUint32},
+	} {
+		require.Equal(t, want, moment(tick))
+	}
+	require.Equal(t, protocol.Moment{}, moment(math.NaN()))
+}
+
+func TestPace(t *testing.T) {
+	for slack, want := range map[int]float64{-100: 0.9, 0: 0.95, 1: 1, 2: 1.05, 100: 1.1} {
+		require.InDelta(t, want, pace(slack), 1e-9)
+	}
+}
+
+// TestInputQueueAgainstAModel drives a queue through random losses and checks that the room, which
+// takes each number once, gets every input in order that was not counted as dropped.
+func TestInputQueueAgainstAModel(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var q inputQueue
+		var received, consumed uint32
+		var took []int64
+		put := int64(0)
+		deliver := func(lost bool) {
+			for q.due() {
+				r := wire.NewReader(q.append(nil, protocol.Moment{Tick: 1}, 1))
+				n := r.Array()
+				_ = r.Uint32()
+				var h protocol.InputHead
+				n, err := h.Read(r, n)
+				require.NoError(t, err)
+				require.LessOrEqual(t, h.Seq, received+protocol.MaxSeqJump)
+				for i := range n {
+					v := r.Int()
+					if seq := h.Seq + uint32(i); !lost && seq > received {
+						received = seq
+						took = append(took, v)
+					}
+				}
+				require.NoError(t, r.Finish())
+			}
+		}
+		for range 1000 {
+			switch k := random.IntN(20); {
+			case k < 14:
+				q.add(wire.AppendInt(nil, put))
+				put++
+			case k < 17:
+				deliver(false)
+			case k == 17: // written into a connection that is lost
+				deliver(true)
+				q.resume(consumed)
+			default:
+				consumed += uint32(random.IntN(int(received-consumed) + 1))
+				q.consumed(consumed)
+			}
+		}
+		q.resume(consumed)
+		deliver(false)
+		require.EqualValues(t, put, q.put)
+		require.GreaterOrEqual(t, uint64(len(took))+q.dropped, q.put, "what was not taken was counted")
+		for i := 1; i < len(took); i++ {
+			require.Less(t, took[i-1], took[i], fmt.Sprintf("seed %d: in order, once", seed))
+		}
+		require.LessOrEqual(t, q.n, keptInputs)
+	}
+}
+
+func TestInputQueueKeepsMessagesWithinTheLimit(t *testing.T) {
+	var q inputQueue
+	for range 20 {
+		q.add(wire.AppendBytes(nil, make([]byte, 1000)))
+	}
+	for q.due() {
+		require.LessOrEqual(t, len(q.append(nil, protocol.Moment{Tick: math.MaxUint32, Fraction: 255}, math.MaxUint32)), protocol.MaxInbound)
+	}
+	require.Equal(t, uint32(20), q.newest)
+	q.resume(5)
+	require.Equal(t, uint32(6), q.first())
+	q.newest += 5000 // as if that many had been given up unacknowledged
+	q.resume(5)
+	require.Equal(t, uint32(6), q.first())
+	require.Zero(t, q.n)
+	require.EqualValues(t, 15, q.dropped)
+}
+
+func TestAcknowledgements(t *testing.T) {
+	const step = time.Second / rate
+	fresh := func(onDemand bool) (*outbox, *sink) {
+		o, s := &outbox{}, &sink{}
+		o.open(s, &protocol.Welcome{Rate: rate, OnDemand: onDemand}, false)
+		o.processed(1, step)
+		o.burst, o.asking = 0, false
+		return o, s
+	}
+	wrote := func(s *sink, f func()) bool {
+		before := s.written
+		f()
+		return s.written != before
+	}
+	input := func(o *outbox, now time.Duration) {
+		o.addInput([]byte{0x90}, now)
+		require.NoError(t, o.flushInputs(now))
+	}
+
+	o, s := fresh(false)
+	require.True(t, wrote(s, func() { o.processed(2, 2*step) }), "idle: at once")
+	input(o, 3*step)
+	input(o, 4*step)
+	require.False(t, wrote(s, func() { o.processed(3, 4*step+step/2) }), "with the input that is about to come")
+	input(o, 5*step)
+	require.Equal(t, uint32(3), o.acked)
+	require.False(t, wrote(s, func() { o.processed(4, 5*step+step/2) }))
+	require.True(t, wrote(s, func() { o.processed(5, 5*step+step/2+1) }), "one snapshot waits, not two")
+	require.True(t, wrote(s, func() { o.processed(6, 9*step) }), "the inputs have stopped")
+
+	o, s = fresh(true)
+	input(o, 3*step)
+	input(o, 4*step)
+	require.True(t, wrote(s, func() { o.processed(3, 4*step+1) }), "on demand no input may follow")
+
+	o, s = fresh(false)
+	input(o, 3*step)
+	input(o, 4*step)
+	o.processed(3, 4*step+1)
+	require.True(t, wrote(s, func() { o.idle(9 * step) }), "a ping has what waited sent")
+	require.False(t, wrote(s, func() { o.idle(9 * step) }))
+}
