@@ -1,0 +1,490 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { TickhallError, connect } from "../tickhall.js";
+import {
+  ACK, BYE, CLOCK, DELTA, ERROR, EVENT, Fake, HASH, INPUT, KEY, LEAVE, MESSAGE, OWN, REPLY, TIME, settle, welcome,
+} from "./fake.js";
+
+const fails = (code) => (e) => e instanceof TickhallError && e.code === code;
+const SHIP = [7, 80, 64, 10, "Ada", 1]; // x is 10 units
+
+/** Joins with a ship in sight. */
+async function joined(more, options) {
+  const fake = new Fake(), room = await fake.join([KEY, 10, SHIP, []], more, options);
+  fake.socket.sent = [];
+  return { fake, room, ws: fake.socket };
+}
+
+/** Notes what happens to a room. */
+function watch(room, ...types) {
+  const seen = [];
+  for (const t of types) room.on(t, (d) => seen.push([t, d]));
+  return seen;
+}
+
+test("matches, connects and shows the world", async () => {
+  const fake = new Fake();
+  const room = await fake.join([KEY, 10, SHIP, [1, 3]]);
+  assert.equal(fake.requests[0].url, "http://game.test/v1/match");
+  assert.deepEqual(JSON.parse(fake.requests[0].init.body), { kind: "arena", mode: "quick", name: "Ada" });
+  assert.deepEqual([fake.socket.url, fake.socket.protocol], ["ws://game.test/v1/connect?ticket=t", "tickhall.1"]);
+  assert.deepEqual([room.state, room.id, room.kind, room.player, room.user, room.rate, room.tick], ["joined", "r1", "arena", 1, "u1", 20, 10]);
+  assert.deepEqual(room.inputs, ["DX", "Fire"]);
+  const ships = room.table("ship");
+  assert.equal(ships.size, 1);
+  assert.deepEqual(ships.get(7), { id: 7, x: 10, heading: Math.PI / 2, vx: 5, name: "Ada", shield: true, ammo: 0 });
+  assert.deepEqual([...room.table("rock")], [{ id: 1, size: 3 }]);
+  assert.equal(ships.mine(7), false);
+  fake.socket.deliver([DELTA, 11, 1], [OWN, 0, 0, 0, 7, 1, 30]);
+  assert.equal(ships.mine(7), true);
+  assert.deepEqual([ships.get(7).ammo, ships.get(7).x], [30, 10.25]);
+  assert.throws(() => room.table("shop"), fails("invalid"));
+  assert.throws(() => room.on("kill", () => {}), fails("invalid"));
+});
+
+test("a relative address of the WebSocket is the server's own", async () => {
+  const fake = new Fake();
+  fake.answer = () => ({ body: { url: "/v1/connect?ticket=t" } });
+  connect({ ...fake.options, url: "https://game.test/" }).catch(() => {});
+  await settle();
+  assert.equal(fake.socket.url, "wss://game.test/v1/connect?ticket=t");
+});
+
+test("tells what changed, once the whole message is applied", async () => {
+  const { room, ws } = await joined(), seen = [], ships = room.table("ship");
+  ships.on("enter", (s) => seen.push(["enter", s.id, room.tick]));
+  assert.deepEqual(seen.splice(0), [["enter", 7, 10]], "those that are there are told at once");
+  const off = ships.on("change", (s) => seen.push(["change", s.id, s.x, ships.size]));
+  ships.on("leave", (s) => seen.push(["leave", s.id, ships.has(s.id)]));
+  room.on("snapshot", (s) => seen.push(["snapshot", s.tick, s.span]));
+  room.onEvent("hit", (body, tick) => seen.push(["hit", body, tick, ships.size]));
+  ws.deliver([EVENT, 11, "hit", { by: 8 }], [DELTA, 11, 1], [DELTA, 13, 2, 0, [], [], [8, 0, 0, 0, "Bo", 0]]);
+  assert.deepEqual(seen.splice(0), [["change", 7, 10.75, 2], ["enter", 8, 13], ["snapshot", 13, 2], ["hit", { by: 8 }, 11, 2]]);
+  const bo = ships.get(8);
+  off();
+  ws.deliver([DELTA, 14, 1, 0, [8], [], []]);
+  assert.deepEqual(seen.splice(0), [["leave", 8, false], ["snapshot", 14, 1]]);
+  assert.equal(bo.name, "Bo");
+  assert.equal(room.stats.skipped, 1);
+  assert.equal(room.stats.snapshots, 4);
+});
+
+test("what comes and goes within a message is not told, nor what did not change", async () => {
+  const { room, ws } = await joined(), seen = [], ships = room.table("ship");
+  for (const t of ["enter", "change", "leave"]) ships.on(t, (s) => seen.push([t, s.id]));
+  seen.length = 0;
+  ws.deliver([DELTA, 11, 1, 0, [], [7, 0b101, -2, -10], [8, 0, 0, 0, "Bo", 0]], [DELTA, 12, 1, 0, [8], [7, 0b101, 1, 10], []]);
+  assert.deepEqual([ships.get(7).x, ships.get(7).vx], [10.125, 5]);
+  ws.deliver([KEY, 13, [7, 81, 64, 10, "Ada", 1], []]);
+  assert.deepEqual(seen, [["change", 7]]);
+});
+
+test("events that come with the world wait for the page to listen", async () => {
+  const fake = new Fake(), seen = [], joining = connect(fake.options);
+  await settle();
+  fake.socket.deliver(welcome(), [KEY, 10, [], []], [EVENT, 10, "a", 1]);
+  fake.socket.deliver([DELTA, 11, 1], [EVENT, 11, "b", 2]);
+  const room = await joining;
+  room.on("event", (e) => seen.push(e));
+  await fake.advance(0);
+  fake.socket.deliver([DELTA, 12, 1], [EVENT, 12, "c", 3]);
+  assert.deepEqual(seen.map((e) => e.body), [1, 2, 3]);
+});
+
+test("a callback that throws harms nobody", async (t) => {
+  t.mock.method(console, "error", () => {});
+  const { room, ws } = await joined(), seen = watch(room, "error", "snapshot");
+  room.table("ship").on("change", () => { throw new Error("oops"); });
+  room.on("error", () => { throw new Error("again"); });
+  room.onEvent("x", () => { throw new Error("more"); });
+  ws.deliver([DELTA, 11, 1], [EVENT, 11, "x", null]);
+  assert.deepEqual(seen.map(([t, d]) => d.code ?? t), ["callback", "snapshot", "callback"]);
+  assert.equal(console.error.mock.callCount(), 4);
+  assert.equal(room.state, "joined");
+  assert.deepEqual(ws.took(ACK), [[ACK, 11]]);
+});
+
+test("acknowledges each message at once, or with the input that is due", async () => {
+  const { fake, room, ws } = await joined();
+  ws.deliver([DELTA, 11, 1], [DELTA, 12, 1]);
+  assert.deepEqual(ws.took(ACK), [[ACK, 12]]);
+  room.input({ DX: 1, Fire: false });
+  assert.deepEqual(ws.took(INPUT), [[INPUT, 1, 12, 0, 12, [1, false]]]);
+  ws.deliver([DELTA, 13, 1]);
+  assert.deepEqual(ws.took(ACK), []);
+  await fake.advance(50);
+  assert.deepEqual(ws.took(INPUT), [[INPUT, 2, 13, 0, 13, [1, false]]]);
+  // Timers that no longer fire, as in a tab out of sight, hold no ACK up.
+  fake.time += 200;
+  ws.deliver([DELTA, 14, 1]);
+  assert.deepEqual(ws.took(ACK), [[ACK, 14]]);
+});
+
+test("samples the input once per tick, without drift and without floods", async () => {
+  const { fake, room, ws } = await joined({ rate: 60 });
+  ws.deliver([DELTA, 11, 1]);
+  room.input({ DX: -1, Fire: true });
+  await fake.advance(1001);
+  assert.equal(ws.took(INPUT).reduce((n, m) => n + m.length - 5, 0), 61);
+  ws.deliver([DELTA, 12, 1]);
+  fake.time += 60_000; // the tab slept
+  await fake.advance(0);
+  assert.equal(ws.took(INPUT).reduce((n, m) => n + m.length - 5, 0), 1);
+  ws.bufferedAmount = 4000;
+  await fake.advance(500);
+  assert.deepEqual(ws.took(INPUT), []);
+  assert.ok(room.stats.inputsSkipped >= 29);
+  ws.bufferedAmount = 0;
+  room.input(null);
+  await fake.advance(500);
+  assert.deepEqual(ws.took(INPUT), []);
+});
+
+test("an input may leave fields out, and a short press is not lost", async () => {
+  const { fake, room, ws } = await joined();
+  room.input({ DX: 1 });
+  assert.deepEqual(ws.took(INPUT)[0].at(-1), { DX: 1 });
+  room.input({ DX: 0, Fire: true });
+  room.input({ DX: 0, Fire: false });
+  await fake.advance(100);
+  assert.deepEqual(ws.took(INPUT).map((m) => m.at(-1)), [[0, true], [0, false]]);
+  assert.throws(() => room.input({ dx: 1 }), (e) => fails("invalid")(e) && e.message.includes("DX, Fire"));
+});
+
+test("inputs pause while the room does not consume them", async () => {
+  const { fake, room, ws } = await joined({ rate: 100 });
+  room.input({ DX: 1 });
+  for (let i = 0; i < 20; i++) {
+    await fake.advance(200);
+    ws.deliver([DELTA, 11 + i, 1]);
+  }
+  assert.equal(ws.took(INPUT).at(-1)[1], 256);
+  ws.deliver([DELTA, 31, 1], [OWN, 250, 6]);
+  await fake.advance(100);
+  assert.ok(ws.took(INPUT).at(-1)[1] > 256);
+});
+
+test("inputs are sampled faster when the room waits for them, slower when they wait", async () => {
+  for (const [slack, least, most] of [[-20, 109, 113], [20, 89, 93], [0, 99, 102]]) {
+    const { fake, room, ws } = await joined({ rate: 100 });
+    room.input({ DX: 1 });
+    for (let i = 0; i < 200; i++) {
+      await fake.advance(10);
+      ws.deliver([DELTA, 11 + i, 1], [OWN, room.stats.inputs, slack]);
+      if (i === 99) ws.took(INPUT);
+    }
+    const n = ws.took(INPUT).reduce((n, m) => n + m.length - 5, 0);
+    assert.ok(n >= least && n <= most, `${n} inputs with slack ${slack}`);
+  }
+});
+
+test("calls resolve with their reply, or reject with its error", async () => {
+  const { fake, room, ws } = await joined(), seen = watch(room, "error");
+  const a = room.call("say", { text: "hi" }), b = room.call("say", null), c = room.call("slow");
+  room.send("wave", [1]);
+  assert.deepEqual(ws.took(MESSAGE), [[MESSAGE, 1, "say", { text: "hi" }], [MESSAGE, 2, "say", null], [MESSAGE, 3, "slow", null], [MESSAGE, 0, "wave", [1]]]);
+  ws.deliver([DELTA, 11, 1], [ERROR, 11, 2, "muted", "not now"], [REPLY, 11, 1, { ok: true }], [ERROR, 11, 0, "rate_limited", "slower"], [REPLY, 11, 99, 1]);
+  assert.deepEqual(await a, { ok: true });
+  await assert.rejects(b, fails("muted"));
+  assert.deepEqual(seen.map(([, e]) => e.code), ["rate_limited"]);
+  await Promise.all([assert.rejects(c, fails("timeout")), fake.advance(30_000)]);
+  await assert.rejects(room.call("say", "x".repeat(5000)), fails("too_large"));
+  await assert.rejects(room.call("n".repeat(65)), fails("invalid"));
+  assert.throws(() => room.send("say", () => 1), fails("invalid"));
+});
+
+test("a lost connection is resumed, with the inputs, calls and messages that it cost", async () => {
+  const { fake, room, ws } = await joined(), seen = watch(room, "state", "reconnecting", "joined");
+  room.input({ DX: 1, Fire: false });
+  await fake.advance(100);
+  ws.deliver([DELTA, 12, 2], [OWN, 1, 0]);
+  const call = room.call("say");
+  ws.lose(1006);
+  assert.equal(room.state, "reconnecting");
+  room.send("later");
+  await fake.advance(125); // half of 250 ms: random is 0.5
+  assert.equal(fake.socket.url, "ws://game.test/v1/connect?resume=tok&tick=12");
+  fake.socket.deliver(welcome({ resumed: true, lastInput: 2, token: "tok2" }));
+  assert.equal(room.state, "joined");
+  const sent = fake.socket.sent;
+  assert.deepEqual(sent.filter((m) => m[0] === INPUT)[0], [INPUT, 3, 12, 0, 12, [1, false]]);
+  assert.deepEqual(sent.filter((m) => m[0] === MESSAGE), [[MESSAGE, 0, "later", null]]);
+  fake.socket.deliver([DELTA, 14, 2], [REPLY, 13, 1, "said"]);
+  assert.equal(await call, "said");
+  assert.deepEqual(seen.map(([t, d]) => [t, d.attempt ?? d.resumed ?? d]), [
+    ["state", "reconnecting"], ["reconnecting", 1], ["state", "joined"], ["joined", true],
+  ]);
+  assert.equal(room.stats.reconnects, 1);
+  await fake.advance(50);
+  assert.deepEqual(fake.socket.took(INPUT).map((m) => m[1]), [3, 4, 5]);
+});
+
+test("many unconsumed inputs are sent again 32 at a time", async () => {
+  const { fake, room, ws } = await joined();
+  room.input({ DX: 1, Fire: false });
+  await fake.advance(50 * 69);
+  assert.equal(ws.took(INPUT).at(-1)[1], 70);
+  ws.lose();
+  await fake.advance(200);
+  fake.socket.deliver(welcome({ resumed: true, lastInput: 3 }));
+  assert.deepEqual(fake.socket.took(INPUT).slice(0, 3).map((m) => [m[1], m.length - 5]), [[4, 32], [36, 32], [68, 3]]);
+});
+
+test("without a network it keeps trying, with growing waits, and at once when that is back", async () => {
+  const { fake, room, ws } = await joined(), seen = watch(room, "reconnecting");
+  fake.answer = () => new Error("offline");
+  ws.lose();
+  for (let i = 0; i < 12; i++) {
+    await fake.advance(5000);
+    fake.socket.lose();
+    await settle();
+  }
+  const delays = seen.map(([, d]) => Math.round(d.delay));
+  assert.deepEqual(delays.slice(0, 4), [125, 200, 320, 512]);
+  assert.deepEqual(delays.at(-1), 2500);
+  const n = fake.sockets.length;
+  fake.window.dispatchEvent(new Event("online"));
+  assert.equal(fake.sockets.length, n + 1);
+  fake.window.document.dispatchEvent(new Event("visibilitychange"));
+  assert.equal(fake.sockets.length, n + 1, "one attempt at a time");
+  fake.socket.deliver(welcome({ resumed: true }));
+  assert.equal(room.state, "joined");
+});
+
+test("a seat that is gone is matched again, into another world", async () => {
+  const { fake, room, ws } = await joined(), seen = [], ships = room.table("ship");
+  room.input({ DX: 1, Fire: false });
+  ships.on("leave", (s) => seen.push(["leave", s.id, s.name]));
+  ships.on("enter", (s) => seen.push(["enter", s.id, s.name]));
+  seen.length = 0;
+  const call = room.call("say");
+  ws.lose();
+  await fake.advance(125);
+  fake.answer = ({ init }) => (init.method ? { body: { url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
+  fake.socket.lose();
+  await assert.rejects(call, fails("lost"));
+  await fake.advance(200);
+  assert.equal(fake.socket.url, "ws://game.test/v1/connect?ticket=t2");
+  fake.socket.deliver(welcome({ room: "r2", lastInput: 40 }));
+  assert.deepEqual([room.state, ships.size], ["reconnecting", 1], "the old world stands until the new one is there");
+  fake.socket.deliver([KEY, 3, [7, 0, 0, 0, "Eve", 0], []]);
+  assert.deepEqual(seen, [["leave", 7, "Ada"], ["enter", 7, "Eve"]]);
+  assert.deepEqual([room.id, room.tick, ships.get(7).name, room.state], ["r2", 3, "Eve", "joined"]);
+  assert.equal(room.table("ship"), ships);
+  await fake.advance(50);
+  assert.deepEqual(fake.socket.took(INPUT)[0].slice(0, 5), [INPUT, 41, 3, 0, 3]);
+});
+
+test("another world may have other tables and inputs", async () => {
+  const { fake, room, ws } = await joined(), errors = watch(room, "error");
+  room.input({ DX: 1 });
+  ws.deliver([BYE, 4100, "the game failed", "match", null]);
+  await fake.advance(125);
+  fake.socket.deliver(welcome({ inputs: ["Go"], schema: [["car", []]] }), [KEY, 1, [5]]);
+  assert.deepEqual([room.table("ship").size, [...room.table("car")]], [0, [{ id: 5 }]]);
+  assert.deepEqual(errors.map(([, e]) => e.code), ["invalid"]);
+});
+
+test("follows the advice of a BYE", async () => {
+  for (const [code, advice, state, path] of [
+    [4000, "resume", "reconnecting", "/v1/connect?resume=tok&tick=10"], [4102, "match", "reconnecting", "/v1/connect?ticket=t"],
+    [4203, "stop", "closed"], [4999, "unheard of", "closed"], [4150, "unheard of", "reconnecting", "/v1/connect?ticket=t"],
+  ]) {
+    const { fake, room, ws } = await joined();
+    ws.deliver([BYE, code, "because", advice, null]);
+    assert.equal(room.state, state);
+    await fake.advance(125);
+    assert.equal(fake.socket.url, `ws://game.test${path ?? "/v1/connect?ticket=t"}`);
+    assert.equal(fake.sockets.length, path ? 2 : 1);
+  }
+});
+
+test("a room that ends is closed with its result", async () => {
+  const { fake, room, ws } = await joined(), seen = watch(room, "state", "close");
+  const call = room.call("say");
+  ws.deliver([DELTA, 11, 1], [BYE, 4205, "over", "stop", { winner: 7 }]);
+  await assert.rejects(call, fails("closed"));
+  const [, close] = seen[1];
+  assert.deepEqual([seen[0][1], close.code, close.reason, close.result, close.error.code], ["closed", 4205, "over", { winner: 7 }, "room_ended"]);
+  await fake.advance(60_000);
+  assert.equal(fake.sockets.length, 1);
+  assert.equal(fake.timers.size, 0);
+  assert.throws(() => room.send("x"), fails("closed"));
+  fake.window.dispatchEvent(new Event("online"));
+  assert.equal(fake.sockets.length, 1);
+});
+
+test("close codes without a BYE carry their advice", async () => {
+  for (const [code, state] of [[1000, "closed"], [1001, "reconnecting"], [1006, "reconnecting"], [4001, "reconnecting"], [4103, "reconnecting"], [4202, "closed"]]) {
+    const { room, ws } = await joined();
+    ws.lose(code);
+    assert.equal(room.state, state, code);
+  }
+});
+
+test("leaving gives the seat up and waits for the BYE, but not for long", async () => {
+  for (const answer of [true, false]) {
+    const { fake, room, ws } = await joined(), seen = watch(room, "close");
+    const left = room.leave();
+    assert.deepEqual(ws.sent, [[LEAVE]]);
+    if (answer) ws.deliver([BYE, 1000, "bye", "stop", null]);
+    await fake.advance(1000);
+    await left;
+    assert.deepEqual([room.state, seen[0][1].code, fake.timers.size, ws.closed.code], ["closed", 1000, 0, 1000]);
+    await room.leave();
+  }
+  const { fake, room, ws } = await joined();
+  ws.lose();
+  await room.leave();
+  await fake.advance(10_000);
+  assert.equal(fake.sockets.length, 1);
+});
+
+test("a wrong HASH is reported, and the world fetched again", async () => {
+  const { fake, room, ws } = await joined(), seen = watch(room, "desync"), events = [];
+  room.onEvent("hit", (b) => events.push(b));
+  ws.deliver([DELTA, 11, 1], [HASH, 11, 1], [EVENT, 11, "hit", 1]);
+  assert.deepEqual([seen[0][1].code, room.stats.hashMismatches, room.stats.hashes, room.stats.faults, events], ["hash", 1, 1, 0, [1]]);
+  assert.equal(ws.closed.code, 4003);
+  await fake.advance(125);
+  assert.equal(fake.socket.url, "ws://game.test/v1/connect?resume=tok&tick=11&key=1");
+  fake.socket.deliver(welcome({ resumed: true }));
+  assert.deepEqual([room.state, fake.socket.sent], ["reconnecting", []], "nothing may be acknowledged yet");
+  fake.socket.deliver([KEY, 15, SHIP, []]);
+  assert.equal(room.state, "joined");
+  assert.deepEqual(fake.socket.took(ACK), [[ACK, 15]]);
+});
+
+test("a message that can't be read is not processed, and the world is fetched again", async () => {
+  for (const bad of [[DELTA, 20, 1], [99], [EVENT, 11, 5, 1], [DELTA, 11, 1, 0, [], [1], []], [OWN, 0, 0, 9, 9, 0], [HASH, 9, 9], [CLOCK, 1, 1, 256], welcome(), [BYE, 5000, "", "stop", null]]) {
+    const { fake, room, ws } = await joined(), seen = watch(room, "desync"), events = watch(room, "event", "snapshot");
+    ws.deliver([EVENT, 10, "x", 1], bad);
+    assert.deepEqual([seen[0]?.[1].code, room.stats.faults, events], ["protocol", 1, []], JSON.stringify(bad));
+    assert.deepEqual(ws.took(ACK), []);
+    await fake.advance(125);
+    assert.equal(fake.socket.url, "ws://game.test/v1/connect?resume=tok&tick=10&key=1");
+  }
+  const { room, ws } = await joined();
+  ws.raw("text");
+  assert.equal(room.stats.faults, 1);
+});
+
+test("the page's world is left alone by a message that can't be read", async () => {
+  const { fake, room, ws } = await joined(), ship = room.table("ship").get(7), seen = [];
+  for (const t of ["change", "leave"]) room.table("ship").on(t, (s) => seen.push([t, s.id]));
+  ws.deliver([DELTA, 11, 1, 0, [7], [], []], [99]);
+  assert.equal(room.table("ship").get(7), ship);
+  await fake.advance(125);
+  fake.socket.deliver(welcome({ resumed: true }), [KEY, 12, [7, 90, 64, 10, "Ada", 1], []]);
+  assert.deepEqual(room.table("ship").get(7).x, 11.25);
+  assert.equal(room.table("ship").size, 1);
+});
+
+test("what can't be read again and again ends it", async () => {
+  const { fake, room, ws } = await joined();
+  ws.raw(new ArrayBuffer(0));
+  for (let i = 0; i < 10 && room.state !== "closed"; i++) {
+    await fake.advance(5000);
+    fake.socket.deliver(welcome({ resumed: true }), [KEY, 20, [], []]);
+    fake.socket.raw(Uint8Array.of(0x91, 0x63).buffer);
+  }
+  assert.equal(room.state, "closed");
+  assert.equal(room.stats.faults, 5);
+});
+
+test("a silent connection is given up", async () => {
+  const { fake, room, ws } = await joined();
+  await fake.advance(9000);
+  assert.ok(ws.closed);
+  assert.equal(room.state, "reconnecting");
+});
+
+test("TIME is sent in a burst, then every two seconds, and its answer counted", async () => {
+  const fake = new Fake(), room = await fake.join();
+  await fake.advance(450);
+  assert.equal(fake.socket.took(TIME).length, 5);
+  fake.socket.deliver([CLOCK, fake.time - 40, 10, 0]);
+  assert.equal(room.stats.rtt, 40);
+  assert.equal(room.time, 10 + 20 / 50);
+  fake.socket.deliver([DELTA, 11, 1]);
+  await fake.advance(4000);
+  assert.equal(fake.socket.took(TIME).length, 2);
+});
+
+test("connect rejects with the reason of a refusal", async () => {
+  for (const [answer, code] of [
+    [{ status: 503, body: { code: "server_full", message: "full" }, retryAfter: "3" }, "server_full"], [{ status: 400, body: { code: "unknown_kind", message: "no" } }, "unknown_kind"],
+    [{ status: 502, body: null }, "http_502"], [new Error("offline"), "network"], [{ body: {} }, "protocol"], [{ body: { url: "ws://" } }, "protocol"],
+  ]) {
+    const fake = new Fake();
+    fake.answer = () => answer;
+    const err = await connect(fake.options).catch((e) => e);
+    assert.ok(fails(code)(err), `${err}`);
+    assert.equal(err.retryAfter, answer.retryAfter ? 3000 : 0);
+    assert.equal(fake.timers.size, 0);
+  }
+  await assert.rejects(connect({ url: "http://game.test" }), fails("invalid"));
+});
+
+test("connect matches again when the ticket no longer counts, a few times", async () => {
+  const fake = new Fake();
+  fake.answer = ({ init }) => (init.method ? { body: { url: "ws://game.test/c?ticket=t" } } : { status: 410, body: { code: "ticket_expired", message: "late" } });
+  const joining = connect(fake.options);
+  joining.catch(() => {});
+  for (let i = 0; i < 3; i++) {
+    await fake.advance(1000);
+    fake.socket.lose();
+  }
+  await assert.rejects(joining, fails("ticket_expired"));
+  assert.equal(fake.sockets.length, 3);
+  assert.equal(fake.timers.size, 0);
+});
+
+test("connect rejects when the game refuses the join, when the version is another, when nothing comes", async () => {
+  for (const [act, code] of [
+    [(ws) => ws.deliver([BYE, 4204, "full of bots", "stop", null]), "refused"],
+    [(ws) => ws.deliver(welcome().with(1, 2)), "version"],
+    [(ws) => ws.lose(4201, "flood"), "flood"],
+  ]) {
+    const fake = new Fake(), joining = connect(fake.options);
+    joining.catch(() => {});
+    await settle();
+    act(fake.socket);
+    await assert.rejects(joining, fails(code));
+    assert.equal(fake.timers.size, 0);
+  }
+  const fake = new Fake(), joining = connect(fake.options);
+  joining.catch(() => {});
+  await fake.advance(40_000);
+  await assert.rejects(joining, fails("timeout"));
+});
+
+test("a refusal that no waiting mends ends the reconnecting", async () => {
+  const { fake, room, ws } = await joined(), seen = watch(room, "close");
+  fake.answer = () => ({ status: 403, body: { code: "origin_refused", message: "no" } });
+  ws.lose();
+  await fake.advance(125);
+  fake.socket.lose();
+  await settle();
+  assert.deepEqual([room.state, seen[0][1].code, seen[0][1].error.code], ["closed", 403, "origin_refused"]);
+});
+
+test("a server that asks to wait is not asked before", async () => {
+  const { fake, ws } = await joined();
+  fake.answer = () => ({ status: 429, body: { code: "rate_limited", message: "slower" }, retryAfter: "30" });
+  ws.lose();
+  await fake.advance(125);
+  fake.socket.lose();
+  await fake.advance(29_000);
+  fake.window.dispatchEvent(new Event("online"));
+  assert.equal(fake.sockets.length, 2);
+  await fake.advance(1500);
+  assert.equal(fake.sockets.length, 3);
+});
+
+test("messages wait for the connection, but not without limit", async () => {
+  const { room, ws } = await joined();
+  ws.lose();
+  for (let i = 0; i < 64; i++) room.send("x");
+  assert.throws(() => room.send("x"), fails("backlog"));
+});

@@ -1,0 +1,595 @@
+/** Decodes one msgpack value that fills the bytes. @param {Uint8Array} bytes @returns {any} */
+export function decode(bytes: Uint8Array): any;
+/**
+ * Encodes a value as msgpack: null, booleans, numbers, bigints, strings, Uint8Array, arrays and plain
+ * objects. What is undefined is left out of an object, and null elsewhere.
+ *
+ * @param {unknown} value
+ */
+export function encode(value: unknown): Uint8Array;
+/**
+ * Gets a seat in a room and resolves once its world is there. Rejects with a TickhallError whose code and
+ * message tell why not.
+ *
+ * @param {ConnectOptions} options
+ * @returns {Promise<Room>}
+ */
+export function connect(options: ConnectOptions): Promise<Room>;
+/** @typedef {"resume" | "match" | "stop"} Advice */
+/**
+ * Why something failed. `code` is stable and for programs: a code of the HTTP API ("server_full"), of an
+ * ERROR that the game sent, the name of a close code ("kicked"), or one of the client's own: "network",
+ * "timeout", "websocket", "version", "protocol", "hash", "lost", "closed", "invalid", "too_large",
+ * "backlog", "callback". `message` is for a person.
+ */
+export class TickhallError extends Error {
+    /**
+     * @param {string} code
+     * @param {string} message
+     * @param {{status?: number, advice?: Advice, retryAfter?: number, result?: unknown, cause?: unknown}} [more]
+     */
+    constructor(code: string, message: string, more?: {
+        status?: number;
+        advice?: Advice;
+        retryAfter?: number;
+        result?: unknown;
+        cause?: unknown;
+    } | undefined);
+    code: string;
+    /** HTTP status or WebSocket close code, 0 if there was none. */
+    status: number;
+    /** What a client does next: try the same again, match again, or leave it to the person. */
+    advice: Advice;
+    /** Milliseconds to wait before another try, 0 if the server named none. */
+    retryAfter: number;
+    /** The result that a room ended with, else null. @type {any} */
+    result: any;
+}
+/**
+ * Reader walks msgpack values in bytes that nobody vouches for. It checks each length against what is
+ * left before it allocates, and throws a TickhallError of code "protocol" at the first fault.
+ */
+export class Reader {
+    /** @param {Uint8Array} [bytes] */
+    constructor(bytes?: Uint8Array | undefined);
+    bytes: Uint8Array;
+    at: number;
+    /** @type {DataView | null} */
+    view: DataView | null;
+    /** Starts over with other bytes. @param {Uint8Array} bytes */
+    reset(bytes: Uint8Array): void;
+    /** How many bytes have not been read. */
+    get rest(): number;
+    /** Makes the error that the caller throws. @param {string} what */
+    fault(what: string): TickhallError;
+    /** Reads an integer at most 2^53 away from 0: the difference of two ints can be as large. */
+    int(): number;
+    /** Reads an integer from 0 to 2^32-1. */
+    uint32(): number;
+    /** Reads a float of either width, or an integer. */
+    float(): number;
+    bool(): boolean;
+    /** Reads a str of valid UTF-8. @param {number} [max] bytes at most */
+    string(max?: number | undefined): string;
+    /** Reads an array's header: how many elements follow, never more than bytes are left. */
+    array(): number;
+    /**
+     * Reads one value of any type that JavaScript has: null, boolean, number, string, Uint8Array, array or
+     * object. An integer that a number can't hold becomes a bigint. Extension types are refused.
+     *
+     * @param {number} [depth] in how many arrays and maps the value stands
+     * @returns {any}
+     */
+    value(depth?: number | undefined): any;
+    #private;
+}
+/**
+ * Replica is the client's copy of a room's world. It applies KEY, DELTA and OWN exactly as the server
+ * does, in the integers of the wire. After it threw, only a KEY makes it whole again.
+ */
+export class Replica {
+    /**
+     * @param {Reader} r stands before a schema, which is read
+     * @param {number} rate ticks per second
+     */
+    constructor(r: Reader, rate: number);
+    rate: number;
+    /** The snapshot that it holds, 0 for none. */
+    tick: number;
+    /** @type {Store[]} */
+    stores: Store[];
+    /** Reads what follows the kind of a KEY of n elements. @param {Reader} r @param {number} n */
+    key(r: Reader, n: number): void;
+    /** Reads what follows the kind of a DELTA of n elements. @param {Reader} r @param {number} n */
+    delta(r: Reader, n: number): number;
+    /** Reads what follows the kind of an OWN of n elements. @param {Reader} r @param {number} n */
+    own(r: Reader, n: number): {
+        lastInput: number;
+        slack: number;
+    };
+    /** What HASH is compared with. */
+    checksum(): number;
+}
+/**
+ * RoomClock estimates the room's time, in milliseconds since its tick 0, from answers to TIME. An answer
+ * counts if its round trip is within 1.2 times the shortest of the last 10 s: what took longer waited
+ * somewhere, and nobody knows on which way.
+ */
+export class RoomClock {
+    /** Room time less local time, -Infinity while unknown. */
+    offset: number;
+    /** Half the round trip of the answers that count: how old a snapshot is when it arrives. */
+    latency: number;
+    /** Whether an answer has counted yet. */
+    synced: boolean;
+    /** Puts up with a guess until an answer comes: a snapshot that has just arrived. @param {number} now @param {number} room */
+    guess(now: number, room: number): void;
+    /** Takes an answer to a TIME. @param {number} sent @param {number} received @param {number} room the room's time in between */
+    add(sent: number, received: number, room: number): void;
+    /** Forgets the round trips: the next connection may take another way. */
+    reroute(): void;
+    /** The room's time. @param {number} now */
+    at(now: number): number;
+    /** The room's time of which snapshots arrive now. @param {number} now */
+    arriving(now: number): number;
+    #private;
+}
+/**
+ * Playhead is the moment that is being shown. It follows a target at a pace within 10 % of real time, so
+ * that corrections of the clock don't show; it jumps forward when far behind, and waits when far ahead.
+ */
+export class Playhead {
+    at: number;
+    now: number;
+    /** @param {number} now @param {number} target both in milliseconds */
+    advance(now: number, target: number): number;
+}
+/**
+ * Track is what interpolation keeps of an entity: its last values, and what the page is shown.
+ * @typedef {object} Track
+ * @property {Row} row
+ * @property {Float64Array} n HISTORY times the row's numbers
+ * @property {string[] | null} s likewise its strings
+ * @property {number} born serial of the snapshot in which it entered
+ * @property {number} died serial of the snapshot in which it left, Infinity before
+ * @property {boolean} shown
+ * @property {Entity} entity
+ */
+/**
+ * View is the world as it was a moment ago, between two snapshots: what to draw. `Room.interpolate`
+ * brings it up to date; its entities are the same objects from frame to frame.
+ */
+export class View {
+    /** The moment shown, in ticks. */
+    tick: number;
+    /**
+     * The entities of a table at this moment.
+     * @template {Entity} [T=Entity]
+     * @param {string} name
+     * @returns {EntityMap<T>}
+     */
+    table<T extends Entity = Entity>(name: string): EntityMap<T>;
+    /** Forgets everything: another room follows. */
+    clear(): void;
+    /** Notes the world as it stands after a snapshot. @param {Replica} replica */
+    record(replica: Replica): void;
+    /** Shows the moment `tick`. @param {Replica} replica @param {number} tick */
+    render(replica: Replica, tick: number): void;
+    #private;
+}
+/**
+ * EntityMap is a table's entities by id.
+ * @template {Entity} [T=Entity]
+ */
+export class EntityMap<T extends Entity = Entity> {
+    /** @param {string} name @param {Map<number, any>} entities */
+    constructor(name: string, entities: Map<number, any>);
+    name: string;
+    get size(): number;
+    /** @param {number} id @returns {T | undefined} */
+    get(id: number): T | undefined;
+    /** @param {number} id */
+    has(id: number): boolean;
+    /** @returns {IterableIterator<T>} */
+    values(): IterableIterator<T>;
+    [Symbol.iterator](): IterableIterator<T>;
+    #private;
+}
+/** @typedef {"enter" | "change" | "leave"} TableEvent */
+/**
+ * Mirror is a table as the page knows it. It outlives the Store that it shows, which goes with its room.
+ * @typedef {object} Mirror
+ * @property {Table<any>} table
+ * @property {Map<number, Entity>} entities
+ * @property {Store | null} store
+ * @property {Record<TableEvent, Set<(entity: any) => void>>} listeners
+ * @property {(fn: (entity: any) => void, entity: Entity) => void} call
+ */
+/**
+ * Table is a table of the room's newest snapshot.
+ * @template {Entity} [T=Entity]
+ * @extends {EntityMap<T>}
+ */
+export class Table<T extends Entity = Entity> extends EntityMap<T> {
+    /** @param {string} name @param {Mirror} mirror */
+    constructor(name: string, mirror: Mirror);
+    /** Whether the entity is this player's own. @param {number} id */
+    mine(id: number): boolean;
+    /**
+     * Calls fn when an entity enters, has changed or has left. "enter" is also called at once for those
+     * that are there already.
+     *
+     * @param {TableEvent} type
+     * @param {(entity: T) => void} fn
+     * @returns {() => void} ends the calls
+     */
+    on(type: TableEvent, fn: (entity: T) => void): () => void;
+    #private;
+}
+/**
+ * Room is a seat in a room: a copy of its world, a way to talk to it, and the connection beneath, which
+ * mends itself. `connect` makes one.
+ */
+export class Room {
+    /** @param {ConnectOptions} options */
+    constructor(options: ConnectOptions);
+    /** The room's id. */
+    id: string;
+    kind: string;
+    /** Number of the player's seat in the room. */
+    player: number;
+    /** The player's user id. */
+    user: string;
+    /** Ticks per second. */
+    rate: number;
+    /** Whether the room ticks only when something has arrived. */
+    onDemand: boolean;
+    /** Names of the fields of an input. @type {string[]} */
+    inputs: string[];
+    /** @type {RoomState} */
+    state: RoomState;
+    /** Counts since connect; rtt in milliseconds is that of the newest answer, slack the newest one told. */
+    stats: {
+        rtt: number;
+        slack: number;
+        bytesIn: number;
+        bytesOut: number;
+        snapshots: number;
+        skipped: number;
+        hashes: number;
+        hashMismatches: number;
+        faults: number;
+        reconnects: number;
+        inputs: number;
+        inputsSkipped: number;
+    };
+    /** Tick of the newest snapshot. */
+    get tick(): number;
+    /** The room's time at this moment, in ticks, as far as it is known. */
+    get time(): number;
+    /**
+     * A table of the newest snapshot. The object stays the same through reconnects and other rooms.
+     *
+     * @template {Entity} [T=Entity]
+     * @param {string} name
+     * @returns {Table<T>}
+     */
+    table<T extends Entity = Entity>(name: string): Table<T>;
+    /**
+     * Calls fn whenever something happens to the room; see RoomEvents.
+     *
+     * @template {keyof RoomEvents} K
+     * @param {K} type
+     * @param {(detail: RoomEvents[K]) => void} fn
+     * @returns {() => void} ends the calls
+     */
+    on<K extends keyof RoomEvents>(type: K, fn: (detail: RoomEvents[K]) => void): () => void;
+    /**
+     * Calls fn with the body of each event of the game that has this name.
+     *
+     * @param {string} name
+     * @param {(body: any, tick: number) => void} fn
+     * @returns {() => void} ends the calls
+     */
+    onEvent(name: string, fn: (body: any, tick: number) => void): () => void;
+    /**
+     * Sends a message and resolves with the body of its reply. Rejects with the error that the game
+     * answered; with "lost" if the seat was lost meanwhile; with "timeout" after 30 s.
+     *
+     * @param {string} name
+     * @param {unknown} [body]
+     * @returns {Promise<any>}
+     */
+    call(name: string, body?: unknown): Promise<any>;
+    /**
+     * Sends a message that wants no answer. While reconnecting it waits, if not too many do. Throws a
+     * TickhallError if it can't be sent.
+     *
+     * @param {string} name
+     * @param {unknown} [body]
+     */
+    send(name: string, body?: unknown): void;
+    /**
+     * Sets the input that is sent once per tick from now on, until another is set; null stops. What the
+     * room's inputs name and `input` leaves out is zero. A boolean that is true for less than a tick is
+     * still sent once.
+     *
+     * @param {Record<string, any> | null} input
+     */
+    input(input: Record<string, any> | null): void;
+    /**
+     * Brings the view of the world to this moment, about two ticks behind what has just arrived, and
+     * returns it: what to draw. Call it once per animation frame. The view and its entities are the same
+     * objects each time.
+     */
+    interpolate(): View;
+    /** Gives the seat up. Resolves when the room is closed. @returns {Promise<void>} */
+    leave(): Promise<void>;
+    #private;
+}
+/**
+ * An entity as a page sees it: a plain object with its fields by name. Floats are in the game's units,
+ * angles in radians from 0 to 2 pi. Pages read it and don't write to it.
+ */
+export type Entity = {
+    readonly id: number;
+} & Record<string, any>;
+/**
+ * What a WebSocket message has brought.
+ */
+export type Incoming = {
+    /**
+     * what to tell the page once the world is up to date, in order
+     */
+    later: (() => void)[];
+    /**
+     * of the last snapshot in it, 0 for none
+     */
+    tick: number;
+    span: number;
+    bye: TickhallError | null;
+    mismatch: TickhallError | null;
+};
+export type Advice = "resume" | "match" | "stop";
+export type Field = {
+    name: string;
+    /**
+     * position in the table's field list, and in a row's values
+     */
+    index: number;
+    type: number;
+    num: number;
+    den: number;
+    /**
+     * index of the field that is this one's rate, or -1
+     */
+    rate: number;
+    owner: boolean;
+    /**
+     * another field's rate
+     */
+    isRate: boolean;
+    /**
+     * index of its Move in the table, or -1
+     */
+    move: number;
+};
+/**
+ * A Move predicts the field x from its rate v: x + floor(((v0 + v1) * k * a + b) / (2 * b)).
+ */
+export type Move = {
+    x: Field;
+    v: Field;
+    a: number;
+    b: number;
+};
+/**
+ * Track is what interpolation keeps of an entity: its last values, and what the page is shown.
+ */
+export type Track = {
+    row: Row;
+    /**
+     * HISTORY times the row's numbers
+     */
+    n: Float64Array;
+    /**
+     * likewise its strings
+     */
+    s: string[] | null;
+    /**
+     * serial of the snapshot in which it entered
+     */
+    born: number;
+    /**
+     * serial of the snapshot in which it left, Infinity before
+     */
+    died: number;
+    shown: boolean;
+    entity: Entity;
+};
+export type TableEvent = "enter" | "change" | "leave";
+/**
+ * Mirror is a table as the page knows it. It outlives the Store that it shows, which goes with its room.
+ */
+export type Mirror = {
+    table: Table<any>;
+    entities: Map<number, Entity>;
+    store: Store | null;
+    listeners: Record<TableEvent, Set<(entity: any) => void>>;
+    call: (fn: (entity: any) => void, entity: Entity) => void;
+};
+export type RoomState = "joined" | "reconnecting" | "closed";
+export type ConnectOptions = {
+    /**
+     * the server, such as location.origin
+     */
+    url: string | URL;
+    /**
+     * the game, such as "arena"
+     */
+    kind: string;
+    /**
+     * how to match; "quick" if left out: the fullest open room, or a new one
+     */
+    mode?: string | undefined;
+    /**
+     * display name, 1 to 32 characters
+     */
+    name?: string | undefined;
+    WebSocket?: {
+        new (url: string | URL, protocols?: string | string[]): WebSocket;
+        prototype: WebSocket;
+        readonly CONNECTING: 0;
+        readonly OPEN: 1;
+        readonly CLOSING: 2;
+        readonly CLOSED: 3;
+    } | undefined;
+    fetch?: ((url: string, init?: any) => Promise<any>) | undefined;
+    /**
+     * milliseconds that never run backwards; performance.now if left out
+     */
+    now?: (() => number) | undefined;
+    setTimeout?: ((fn: () => void, ms: number) => any) | undefined;
+    clearTimeout?: ((id: any) => void) | undefined;
+    /**
+     * from 0 to 1
+     */
+    random?: (() => number) | undefined;
+    /**
+     * where "online" is heard, and document.visibilitychange; globalThis if left out
+     */
+    window?: any;
+};
+/**
+ * What Room.on can listen to, and what it gives.
+ */
+export type RoomEvents = {
+    /**
+     * a snapshot was applied; span is 0 for a whole world
+     */
+    snapshot: {
+        tick: number;
+        span: number;
+    };
+    state: RoomState;
+    /**
+     * any event of the game; see also onEvent
+     */
+    event: {
+        name: string;
+        body: any;
+        tick: number;
+    };
+    /**
+     * a notice from the server, such as "rate_limited", or what a callback threw
+     */
+    error: TickhallError;
+    /**
+     * the copy of the world can't be trusted and is fetched again
+     */
+    desync: TickhallError;
+    /**
+     * the next try is in delay ms
+     */
+    reconnecting: {
+        attempt: number;
+        delay: number;
+        error: TickhallError;
+    };
+    /**
+     * after a reconnect: to the seat that was held, or to another room
+     */
+    joined: {
+        resumed: boolean;
+    };
+    /**
+     * for good
+     */
+    close: {
+        code: number;
+        reason: string;
+        result: any;
+        error: TickhallError;
+    };
+};
+export type Call = {
+    resolve: (body: any) => void;
+    reject: (err: TickhallError) => void;
+    timer: any;
+};
+/** Store is one table of a Replica: its layout and its rows. */
+declare class Store {
+    /** @param {number} index @param {string} name @param {Field[]} fields @param {number} rate ticks per second */
+    constructor(index: number, name: string, fields: Field[], rate: number);
+    index: number;
+    name: string;
+    fields: Field[];
+    shared: Field[];
+    owner: Field[];
+    strings: boolean;
+    /** @type {Map<number, Row>} */
+    rows: Map<number, Row>;
+    /** Rows that entered or changed since the page was last told. @type {Row[]} */
+    dirty: Row[];
+    /** Rows that left since the page was last told. @type {Row[]} */
+    left: Row[];
+    /** @type {Move[]} */
+    moves: Move[];
+    stamp: number;
+    rates: Float64Array;
+    residuals: Float64Array;
+    /** @param {Row} row */
+    mark(row: Row): void;
+    /** @param {Row} row */
+    remove(row: Row): void;
+    /** Reads an absolute value of f into row. @param {Reader} r @param {Row} row @param {Field} f */
+    read(r: Reader, row: Row, f: Field): void;
+    /** @param {Reader} r @param {Row} row @param {Field} f @param {number} v */
+    set(r: Reader, row: Row, f: Field, v: number): void;
+    /** Reads records as they stand in a KEY, or in the enters of a DELTA. @param {Reader} r @param {boolean} key */
+    enter(r: Reader, key: boolean): void;
+    /** Reads this table's part of a DELTA over k ticks. @param {Reader} r @param {number} k */
+    delta(r: Reader, k: number): void;
+    /**
+     * Lets every row without the stamp follow its prediction.
+     * @param {number} k @param {number} [stamp]
+     */
+    follow(k: number, stamp?: number | undefined): void;
+    /** The sum of this table's checksums, modulo 2^32. */
+    checksum(): number;
+    #private;
+}
+/**
+ * @typedef {object} Field
+ * @property {string} name
+ * @property {number} index position in the table's field list, and in a row's values
+ * @property {number} type
+ * @property {number} num
+ * @property {number} den
+ * @property {number} rate index of the field that is this one's rate, or -1
+ * @property {boolean} owner
+ * @property {boolean} isRate another field's rate
+ * @property {number} move index of its Move in the table, or -1
+ */
+/**
+ * A Move predicts the field x from its rate v: x + floor(((v0 + v1) * k * a + b) / (2 * b)).
+ * @typedef {{x: Field, v: Field, a: number, b: number}} Move
+ */
+/** One entity as it stands on the wire: a number for each field, a string for each string field. */
+declare class Row {
+    /** @param {number} id @param {number} fields @param {boolean} strings */
+    constructor(id: number, fields: number, strings: boolean);
+    id: number;
+    n: Float64Array;
+    /** @type {string[] | null} */
+    s: string[] | null;
+    mine: boolean;
+    gone: boolean;
+    dirty: boolean;
+    stamp: number;
+    /** @type {Entity | null} what the page sees of it */
+    entity: Entity | null;
+    /** @type {Track | null} what interpolation keeps of it */
+    track: Track | null;
+}
+export {};
