@@ -20,6 +20,7 @@ const (
 // lock is between these two only. The zero value is ready for a new connection.
 type Flow struct {
 	mu      sync.Mutex
+	base    time.Time       // of the marks' times
 	marks   [flowMarks]mark // sent and not acknowledged, oldest first from head
 	head, n int
 	newest  uint32 // newest tick sent
@@ -29,10 +30,13 @@ type Flow struct {
 	half               time.Time     // when this half window ends
 }
 
+// mark is small since every session has many.
 type mark struct {
 	tick uint32
-	at   time.Time
+	at   uint32 // microseconds after base, modulo 2^32
 }
+
+func (f *Flow) microsLocked(now time.Time) uint32 { return uint32(now.Sub(f.base).Microseconds()) }
 
 // Reset starts over for a new connection whose client holds the snapshot of tick, 0 for none.
 func (f *Flow) Reset(tick uint32) {
@@ -46,10 +50,13 @@ func (f *Flow) Reset(tick uint32) {
 func (f *Flow) Sent(tick uint32, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.base.IsZero() {
+		f.base = now
+	}
 	if f.n == flowMarks { // Open keeps this from happening; the oldest is forgotten all the same
 		f.head, f.n = (f.head+1)%flowMarks, f.n-1
 	}
-	f.marks[(f.head+f.n)%flowMarks] = mark{tick, now}
+	f.marks[(f.head+f.n)%flowMarks] = mark{tick, f.microsLocked(now)}
 	f.n++
 	f.newest = tick
 }
@@ -67,7 +74,9 @@ func (f *Flow) Ack(tick uint32, now time.Time) error {
 	f.acked = tick
 	for f.n > 0 && f.marks[f.head].tick <= tick {
 		if m := f.marks[f.head]; m.tick == tick {
-			f.sampleLocked(max(now.Sub(m.at), 1), now)
+			// The difference outlives the wrap, and is right for half an hour; the clock may also have run ahead.
+			rtt := time.Duration(int32(f.microsLocked(now)-m.at)) * time.Microsecond
+			f.sampleLocked(max(rtt, time.Microsecond), now)
 		}
 		f.head, f.n = (f.head+1)%flowMarks, f.n-1
 	}

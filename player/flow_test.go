@@ -1,0 +1,134 @@
+package player_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/player"
+)
+
+const step = 50 * time.Millisecond
+
+var start = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// fill sends snapshots from tick on until f is closed, and returns how many.
+func fill(f *player.Flow, tick uint32, now time.Time) int {
+	for n := 0; ; n++ {
+		if !f.Open(step) {
+			return n
+		}
+		f.Sent(tick+uint32(n), now)
+	}
+}
+
+func TestFlowAllowsWhatTheRoundTripExplains(t *testing.T) {
+	for _, c := range []struct {
+		rtt  time.Duration
+		want int // unacknowledged at the most
+	}{
+		{time.Millisecond, 3}, {50 * time.Millisecond, 3}, {51 * time.Millisecond, 4}, {200 * time.Millisecond, 6},
+		{time.Minute, 64}, // as many as there are marks for
+	} {
+		t.Run(c.rtt.String(), func(t *testing.T) {
+			var f player.Flow
+			f.Sent(1, start)
+			require.NoError(t, f.Ack(1, start.Add(c.rtt)))
+			require.Equal(t, c.rtt, f.MinRTT())
+			require.Equal(t, c.want, fill(&f, 2, start.Add(c.rtt)))
+			require.NoError(t, f.Ack(2, start.Add(2*c.rtt)))
+			require.True(t, f.Open(step), "one acknowledged, one more")
+		})
+	}
+}
+
+func TestFlowBeforeTheFirstRoundTrip(t *testing.T) {
+	var f player.Flow
+	require.Zero(t, f.MinRTT())
+	require.Equal(t, 5, fill(&f, 1, start))
+	require.NoError(t, f.Ack(5, start.Add(time.Hour)), "whoever acknowledges late gets more")
+	require.True(t, f.Open(step))
+}
+
+func TestFlowRefusesWhatWasNeverSent(t *testing.T) {
+	var f player.Flow
+	require.Error(t, f.Ack(1, start))
+	f.Sent(7, start)
+	require.Error(t, f.Ack(8, start))
+	require.NoError(t, f.Ack(7, start.Add(step)))
+	require.NoError(t, f.Ack(7, start.Add(time.Hour)), "again does no harm")
+	require.NoError(t, f.Ack(3, start.Add(time.Hour)), "nor does an old one")
+	require.Equal(t, uint32(7), f.Acked())
+	require.Equal(t, step, f.MinRTT())
+}
+
+func TestFlowTakesNoRoundTripFromASkippedTick(t *testing.T) {
+	var f player.Flow
+	f.Sent(10, start)
+	f.Sent(20, start.Add(step))
+	require.NoError(t, f.Ack(15, start.Add(time.Second)))
+	require.Zero(t, f.MinRTT(), "snapshot 15 was not sent: it measures nothing")
+	require.Equal(t, uint32(15), f.Acked())
+}
+
+func TestFlowForgetsTheShortestRoundTripInTime(t *testing.T) {
+	var f player.Flow
+	now := start
+	tick := uint32(0)
+	for i := range 400 { // 20 s
+		tick++
+		f.Sent(tick, now)
+		rtt := 20 * time.Millisecond
+		if i >= 100 { // after 5 s the player walks away from the access point
+			rtt = 300 * time.Millisecond
+		}
+		require.NoError(t, f.Ack(tick, now.Add(rtt)))
+		now = now.Add(step)
+		if i == 110 {
+			require.Equal(t, 20*time.Millisecond, f.MinRTT())
+		}
+	}
+	require.Equal(t, 300*time.Millisecond, f.MinRTT())
+}
+
+func TestFlowStartsOverOnANewConnection(t *testing.T) {
+	var f player.Flow
+	fill(&f, 1, start)
+	f.Reset(3)
+	require.Equal(t, uint32(3), f.Acked())
+	require.True(t, f.Open(step))
+	require.Error(t, f.Ack(4, start), "the new connection got nothing yet")
+}
+
+// FuzzFlow: whatever is sent and acknowledged, the state stays within its bounds.
+func FuzzFlow(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 200, 4, 250, 9})
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		var flow player.Flow
+		now, sent, acked := start, uint32(0), uint32(0)
+		for _, op := range ops {
+			now = now.Add(time.Duration(op) * time.Millisecond)
+			switch {
+			case op < 128:
+				sent += uint32(op)%3 + 1
+				flow.Sent(sent, now)
+			case op < 255:
+				tick := acked + uint32(op)%8
+				err := flow.Ack(tick, now)
+				require.Equal(t, tick > sent, err != nil)
+				if err == nil {
+					acked = max(acked, tick)
+				}
+			default:
+				flow.Reset(sent)
+				acked = sent
+			}
+			require.Equal(t, acked, flow.Acked())
+			require.GreaterOrEqual(t, flow.MinRTT(), time.Duration(0))
+			if acked == sent {
+				require.True(t, flow.Open(step))
+			}
+		}
+	})
+}
