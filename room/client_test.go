@@ -19,6 +19,7 @@ type client struct {
 	mu      sync.Mutex
 	queue   [][]byte
 	full    bool // the socket takes nothing
+	refuse  int  // so many messages, though it was ready
 	closed  *protocol.CloseError
 	result  []byte
 	replica *state.Replica
@@ -37,6 +38,10 @@ func (c *client) Send(parts ...[]byte) error {
 	defer c.mu.Unlock()
 	if c.closed != nil {
 		return errors.New("closed")
+	}
+	if c.refuse > 0 {
+		c.refuse--
+		return player.ErrCongested
 	}
 	if c.full {
 		return player.ErrCongested

@@ -66,6 +66,7 @@ type Room struct {
 	seats     []*seat
 	byToken   map[string]*seat
 	emptyFrom time.Time
+	left      int             // seats given up so far
 	ctx       context.Context // ends with the room; for slow work
 	unsent    bool            // somebody was skipped: an OnDemand room tries again
 	retry     time.Time       // then

@@ -75,7 +75,6 @@ func encode(t *testing.T, v any) []byte {
 
 // rig is a game whose parts a test replaces.
 type rig struct {
-	base
 	step  func(t *room.Tick, inputs []room.Input[struct{}])
 	join  func(t *room.Tick, p *room.Player) error
 	leave func(t *room.Tick, p *room.Player, why room.Cause)
@@ -663,4 +662,28 @@ func TestKindFaultsAreReportedAllAtOnce(t *testing.T) {
 	for _, says := range []string{"Name", "TickRate", "MaxPlayers", "EmptyFor", "Grace", "New", "must be a struct"} {
 		require.ErrorContains(t, err, says)
 	}
+}
+
+func TestAMessageThatIsRefusedAfterReadyIsMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) { t.Broadcast("n", t.Number()) }}))
+		c := &client{refuse: 1} // as when a ping takes the socket's last room just before WELCOME
+		s, err := r.Join(t.Context(), room.Join{Who: room.Identity{Name: "Ada"}, Conn: c})
+		require.NoError(t, err)
+		time.Sleep(150 * time.Millisecond)
+		synctest.Wait()
+		require.NoError(t, c.readAndAck(s))
+		require.Equal(t, "r1", c.welcome.Room)
+		require.Equal(t, 1, c.keys)
+		require.Equal(t, []string{"n ", "n "}, []string{c.events[0][:2], c.events[1][:2]})
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestABodyThatCannotTravelEndsItsRoomWithAnExplanation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) { t.Broadcast("now", time.Now()) }}))
+		r.join("Ada")
+		require.ErrorContains(t, <-r.ended, "time.Time")
+	})
 }

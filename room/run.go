@@ -119,6 +119,7 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 	}
 	r.worked = false
 	r.setEpoch()
+	left := r.left
 	for i := range ticks {
 		if err := r.step(now, uint32(r.clock.done)-uint32(ticks-1-i), i == 0); err != nil {
 			r.fail(err)
@@ -143,7 +144,9 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 		r.end(stop.Code, stop.Reason, nil)
 		return true, nil
 	case len(r.seats) == 0:
-		r.asleep, r.emptyFrom = true, now
+		if r.asleep = true; r.left != left {
+			r.emptyFrom = now
+		}
 	}
 	return false, nil
 }
@@ -161,7 +164,7 @@ func (r *Room) setEpoch() { r.epoch.Store(int64(r.clock.start.Sub(r.base))) }
 
 // step makes one tick. An error is the game's panic.
 func (r *Room) step(now time.Time, number uint32, first bool) error {
-	r.busy.Store(int64(time.Since(r.base)))
+	r.busy.Store(r.sinceBase())
 	defer r.busy.Store(0)
 	r.core.number = number
 	r.commands, r.recorded = r.commands[:0], 0
@@ -325,6 +328,7 @@ func (r *Room) release(s *seat, code protocol.Code, reason string, result []byte
 		s.conn = nil
 	}
 	r.cfg.Stats.Leaves.Add(1)
+	r.left++
 	if s.released != nil {
 		s.released()
 	}
@@ -339,9 +343,12 @@ func (r *Room) seatByNumber(number uint32) *seat {
 	return nil
 }
 
+// sinceBase is now, for busy, of which 0 means idle.
+func (r *Room) sinceBase() int64 { return max(int64(time.Since(r.base)), 1) }
+
 // end tells everybody that the room has ended.
 func (r *Room) end(code protocol.Code, reason string, result []byte) {
-	r.busy.Store(int64(time.Since(r.base)))
+	r.busy.Store(r.sinceBase())
 	defer r.busy.Store(0)
 	for _, s := range r.seats {
 		if err := r.core.guard(func() { r.core.leave(s.player, CauseEnded) }); err != nil {

@@ -47,7 +47,6 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 	s.head = s.head[:0]
 	seq, slack := s.feed.consumed()
 	if s.welcome {
-		s.welcome = false
 		w := protocol.Welcome{
 			Room: r.id, Kind: r.spec.Name, Player: s.player.number, User: s.session.User, Token: s.token,
 			Rate: uint32(r.spec.TickRate), OnDemand: r.spec.OnDemand, Tick: tick, LastInput: seq,
@@ -74,8 +73,10 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		r.cfg.Stats.SendFailed.Add(1)
 		s.view.Rewind(0)
 		s.backlog.rewind(s.session.Flow.Acked())
+		r.unsent = true
 		return
 	}
+	s.welcome = false
 	r.sent.snapshots++
 	r.sent.bytes += len(s.head) + len(snapshot) + len(s.own)
 }

@@ -46,6 +46,6 @@ func Handle[Req, Res any](s *Setup, name string, f func(t *Tick, p *Player, req 
 		if err != nil {
 			return nil, err
 		}
-		return msgpack.Marshal(res)
+		return marshal(res)
 	}
 }

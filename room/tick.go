@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/tickhall/tickhall/protocol/wire"
 )
 
 // Tick is the context of one call into a Game: the room's time, its chance and its ways out. It is
@@ -156,11 +158,24 @@ func (h *timerHeap) Pop() any {
 }
 
 func mustMarshal(what string, v any) []byte {
-	b, err := msgpack.Marshal(v)
+	b, err := marshal(v)
 	if err != nil {
 		panic(fmt.Sprintf("room: %s: %v", what, err))
 	}
 	return b
+}
+
+// marshal encodes a body. It refuses what no client could read.
+func marshal(v any) ([]byte, error) {
+	b, err := msgpack.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	r := wire.NewReader(b)
+	if r.Skip(); r.Finish() != nil {
+		return nil, fmt.Errorf("%T does not travel: use numbers, strings, slices, maps and structs of them, not a time.Time: %w", v, r.Err())
+	}
+	return b, nil
 }
 
 var _ heap.Interface = (*timerHeap)(nil)

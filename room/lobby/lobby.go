@@ -139,7 +139,6 @@ type entry struct {
 	room   *room.Room
 	kind   *kind
 	opened time.Time
-	cancel context.CancelFunc
 	settle func() // tells Lobby.ended, once
 	seats  int    // held and taken
 	held   int
@@ -218,13 +217,6 @@ func (l *Lobby) Drain() {
 	l.draining = true
 }
 
-// Draining reports whether Drain was called.
-func (l *Lobby) Draining() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.draining
-}
-
 // Quick holds a seat for SeatFor in the fullest room of that kind that has one free and is not locked,
 // else in a new room. It returns when the seat is held: at once, or after the game's New. The error is
 // ErrUnknownKind, ErrFull, ErrDraining, or why the game could not be made.
@@ -301,8 +293,6 @@ func (l *Lobby) open(k *kind) (*Seat, error) {
 		return nil, ErrDraining
 	}
 	e := &entry{room: r, kind: k, opened: time.Now(), settle: sync.OnceFunc(l.ended.Done), listed: true}
-	ctx, cancel := context.WithCancel(l.ctx)
-	e.cancel = cancel
 	l.rooms[id], l.running[e] = e, struct{}{}
 	k.rooms = append(k.rooms, e)
 	l.cfg.Stats.Opened.Add(1)
@@ -312,8 +302,7 @@ func (l *Lobby) open(k *kind) (*Seat, error) {
 	l.ended.Add(1)
 	go func() {
 		defer e.settle()
-		defer cancel()
-		l.close(e, r.Run(ctx))
+		l.close(e, r.Run(l.ctx))
 	}()
 	return s, nil
 }

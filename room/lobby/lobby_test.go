@@ -366,7 +366,7 @@ func TestRoomThatHangsIsGivenUp(t *testing.T) {
 		require.NoError(t, err)
 		join(t, good)
 		time.Sleep(100 * time.Millisecond)
-		go bad.Room().Join(t.Context(), room.Join{Conn: new(conn), Released: bad.Release}) // is answered at the end
+		go bad.Room().Join(t.Context(), room.Join{Conn: new(conn), Released: bad.Release})
 
 		time.Sleep(3 * time.Second)
 		require.EqualValues(t, 1, stats.Slow.Load())

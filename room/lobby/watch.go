@@ -89,7 +89,7 @@ func (l *Lobby) giveUp(rooms []*entry, why string) {
 		}
 		l.cfg.Stats.Stuck.Add(1)
 		l.cfg.Log.Error("room given up: "+why, "room", e.room.ID(), "kind", e.room.Spec().Name)
-		e.cancel()
+		e.room.Abandon()
 		if l.cfg.OnStuck != nil {
 			l.cfg.OnStuck(e.room)
 		}
