@@ -1,0 +1,129 @@
+// Package auth says who somebody is before they have a seat: tickets, which carry a held seat from the
+// answer of a match to the connection; display names; guests. It knows neither HTTP nor rooms: the
+// gateway maps its errors to statuses, and the lobby keeps the seats. It starts no goroutine.
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// TicketLife is how long a ticket is good for.
+const TicketLife = 15 * time.Second
+
+// MinKey is the shortest key that NewTickets accepts, in bytes: as long as what HMAC-SHA256 makes.
+const MinKey = sha256.Size
+
+// MaxTicketField is the longest field of a Ticket, in bytes.
+const MaxTicketField = 255
+
+// Why a ticket is refused. The gateway returns ErrTicketUsed for one whose seat is no longer held.
+var (
+	ErrTicketInvalid = errors.New("the ticket is not one of this server's: ask for a match again")
+	ErrTicketExpired = errors.New("the ticket has expired, it is good for 15 s: ask for a match again")
+	ErrTicketUsed    = errors.New("the ticket was used before, it works once: ask for a match again")
+)
+
+// Ticket is what a ticket tells.
+type Ticket struct {
+	Seat string // id of the held seat
+	Room string // id of the room that it is in
+	User string // id of the person
+	Name string // display name
+}
+
+// Tickets issues tickets and opens them again. A ticket is authenticated, not encrypted, and keeps no state
+// here: that it works once is the held seat's doing. Its methods may be called from any goroutine.
+type Tickets struct {
+	key []byte
+}
+
+// NewTickets returns a Tickets that signs with key, which all servers that open each other's tickets
+// share: at least MinKey bytes. Without a key it makes a random one.
+func NewTickets(key []byte) (*Tickets, error) {
+	if len(key) == 0 {
+		key = make([]byte, MinKey)
+		rand.Read(key) // never fails: crypto/rand says so
+	}
+	if len(key) < MinKey {
+		return nil, fmt.Errorf("auth: the ticket key has %d bytes: it needs at least %d, from a random source", len(key), MinKey)
+	}
+	return &Tickets{key: append([]byte(nil), key...)}, nil
+}
+
+// The layout, before base64url: version, expiry in Unix milliseconds (8 bytes, big-endian), each field
+// as a length byte and its bytes, HMAC-SHA256 (RFC 2104) of all before it.
+const (
+	ticketVersion = 1
+	ticketHead    = 1 + 8
+	ticketMin     = ticketHead + 4 + sha256.Size
+	ticketMax     = ticketHead + 4*(1+MaxTicketField) + sha256.Size
+)
+
+// Strict, so that there is one way only to write a ticket.
+var ticketEncoding = base64.RawURLEncoding.Strict()
+
+var maxTicketText = ticketEncoding.EncodedLen(ticketMax)
+
+func (t *Ticket) fields() [4]*string { return [4]*string{&t.Seat, &t.Room, &t.User, &t.Name} }
+
+// Issue makes a ticket that is good for TicketLife from now. It panics if a field is longer than
+// MaxTicketField: names and user ids are checked where they come in.
+func (s *Tickets) Issue(now time.Time, t Ticket) string {
+	b := make([]byte, 0, 256)
+	b = append(b, ticketVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(now.Add(TicketLife).UnixMilli()))
+	for _, f := range t.fields() {
+		if len(*f) > MaxTicketField {
+			panic(fmt.Sprintf("auth: a field of a ticket has %d bytes: at most %d fit", len(*f), MaxTicketField))
+		}
+		b = append(b, byte(len(*f)))
+		b = append(b, *f...)
+	}
+	return ticketEncoding.EncodeToString(append(b, s.sum(b)...))
+}
+
+// Open reads a ticket that Issue made with the same key. The error is ErrTicketInvalid or
+// ErrTicketExpired; with the latter the Ticket is valid all the same.
+func (s *Tickets) Open(now time.Time, text string) (Ticket, error) {
+	if len(text) > maxTicketText {
+		return Ticket{}, ErrTicketInvalid
+	}
+	b, err := ticketEncoding.DecodeString(text)
+	if err != nil || len(b) < ticketMin || b[0] != ticketVersion {
+		return Ticket{}, ErrTicketInvalid
+	}
+	b, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	if !hmac.Equal(sum, s.sum(b)) {
+		return Ticket{}, ErrTicketInvalid
+	}
+	expiry := time.UnixMilli(int64(binary.BigEndian.Uint64(b[1:])))
+	var t Ticket
+	rest := b[ticketHead:]
+	for _, f := range t.fields() {
+		if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
+			return Ticket{}, ErrTicketInvalid
+		}
+		n := 1 + int(rest[0])
+		*f, rest = string(rest[1:n]), rest[n:]
+	}
+	if len(rest) != 0 {
+		return Ticket{}, ErrTicketInvalid
+	}
+	if !now.Before(expiry) {
+		return t, ErrTicketExpired
+	}
+	return t, nil
+}
+
+func (s *Tickets) sum(b []byte) []byte {
+	h := hmac.New(sha256.New, s.key)
+	h.Write(b)
+	return h.Sum(nil)
+}

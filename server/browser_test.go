@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// browser is the path of a Chromium. Without one the test is skipped, or fails where
+// TICKHALL_REQUIRE_BROWSER is set.
+func browser(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("TICKHALL_REQUIRE_BROWSER") != "" {
+		t.Fatal("TICKHALL_REQUIRE_BROWSER is set, but no Chromium was found")
+	}
+	t.Skip("no Chromium was found: install one to run the browser tests, such as Debian's package chromium")
+	return ""
+}
+
+// process is a server in a process of its own, as `go run ./server` starts it.
+type process struct {
+	t       *testing.T
+	binary  string
+	address string
+	cmd     *exec.Cmd
+}
+
+func startProcess(t *testing.T) *process {
+	t.Helper()
+	p := &process{t: t, binary: filepath.Join(t.TempDir(), "tickhall")}
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now
+	require.NoError(t, err)
+	p.address = l.Addr().String()
+	require.NoError(t, l.Close())
+	p.start()
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(p.binary, "--listen", p.address)
+	p.cmd.Stderr = os.Stderr
+	require.NoError(p.t, p.cmd.Start())
+	eventually(p.t, "the server answers", func() bool {
+		res, err := http.Get("http://" + p.address + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// kill ends the server as a crash does.
+func (p *process) kill() {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	}
+}
+
+// stop ends the server as an operator does and returns how it ended.
+func (p *process) stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	return p.cmd.Wait()
+}
+
+// eventually waits for a condition, looking 20 times a second for half a minute.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for !holds() {
+		select {
+		case <-look.C:
+		case <-deadline.C:
+			t.Fatalf("%s: not within 30 s", what)
+		}
+	}
+}
+
+// tab is one page in a browser of its own, so that neither is in the background.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context
+	name string
+}
+
+func openTab(t *testing.T, path, name, url string) *tab {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1280, 800),
+		chromedp.Flag("no-sandbox", true), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	b := &tab{t: t, ctx: ctx, name: name}
+	b.run(chromedp.Navigate(url))
+	return b
+}
+
+func (b *tab) run(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	require.NoError(b.t, chromedp.Do(b.ctx, actions...), b.name)
+}
+
+// js evaluates an expression of the page.
+func js[T any](b *tab, expression string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	require.NoError(b.t, err, "%s: %s", b.name, expression)
+	return v
+}
+
+func (b *tab) waitFor(what, condition string) {
+	b.t.Helper()
+	eventually(b.t, b.name+": "+what, func() bool { return js[bool](b, "Boolean("+condition+")") })
+}
+
+// shoot takes a screenshot, if TICKHALL_SCREENSHOTS names a folder for it.
+func (b *tab) shoot(what string) {
+	b.t.Helper()
+	folder := os.Getenv("TICKHALL_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	require.NoError(b.t, err)
+	require.NoError(b.t, os.MkdirAll(folder, 0o755))
+	require.NoError(b.t, os.WriteFile(filepath.Join(folder, strings.ToLower(b.name)+"-"+what+".png"), png, 0o644))
+}
+
+type ship struct {
+	ID    int     `json:"id"`
+	Name  string  `json:"name"`
+	X     float64 `json:"x"`
+	Y     float64 `json:"y"`
+	Safe  bool    `json:"safe"`
+	Ammo  int     `json:"ammo"`
+	Kills int     `json:"kills"`
+}
+
+// sees is how one page's copy of the world shows another's ship.
+func (b *tab) sees(id int) ship {
+	b.t.Helper()
+	return js[ship](b, fmt.Sprintf("__tickhall.ships().find(s => s.id === %d) ?? {}", id))
+}
+
+func (b *tab) me() ship {
+	b.t.Helper()
+	return js[ship](b, "__tickhall.me() ?? {}")
+}
+
+const kills = "__tickhall.ships().reduce((n, s) => n + s.kills, 0)"
+
+func TestTwoPagesPlayInOneArenaAndOutliveTheServer(t *testing.T) {
+	path := browser(t)
+	server := startProcess(t)
+	start := openTab(t, path, "Ada", "http://"+server.address+"/")
+	start.waitFor("the start page lists the arena", `document.body.innerText.includes("Arena")`)
+	start.shoot("start")
+	start.run(chromedp.SendKeys(chromedp.CSS("input"), "Ada"), chromedp.Click(chromedp.CSS(`[href="/play/arena"]`)))
+	ada, bob := start, openTab(t, path, "Bob", "http://"+server.address+"/play/arena")
+
+	joined := `window.__tickhall && __tickhall.state() === "joined" && __tickhall.me()`
+	ada.waitFor("joins", joined)
+	bob.waitFor("joins", joined)
+	require.Equal(t, "Ada", ada.me().Name)
+	require.Equal(t, js[string](ada, "__tickhall.room()"), js[string](bob, "__tickhall.room()"), "both are in one room")
+	both := []*tab{ada, bob}
+	for _, b := range both {
+		js[bool](b, `Boolean(window.__faults = []) && !addEventListener("error", (e) => __faults.push(e.message))`)
+	}
+
+	for i, mover := range both {
+		watcher := both[1-i]
+		id := mover.me().ID
+		eventually(t, "the other sees the ship", func() bool { return watcher.sees(id).ID == id })
+		before := watcher.sees(id)
+		mover.run(key("keyDown", "d"), key("keyDown", "s"))
+		eventually(t, watcher.name+" sees "+mover.name+" move", func() bool {
+			now := watcher.sees(id)
+			return abs(now.X-before.X)+abs(now.Y-before.Y) > 20
+		})
+		mover.run(key("keyUp", "d"), key("keyUp", "s"))
+		// Until it fires, nothing can hurt a ship; the other page sees that this is over.
+		mover.run(mouse("mouseMoved"), mouse("mousePressed"))
+		eventually(t, watcher.name+" sees "+mover.name+" shoot", func() bool {
+			s := watcher.sees(id)
+			return s.ID == id && !s.Safe && js[int](watcher, "__tickhall.bolts()") > 0
+		})
+		mover.shoot("shoots")
+		mover.run(mouse("mouseReleased"))
+	}
+	for _, b := range both {
+		b.waitFor("a score changes", kills+" > 0")
+	}
+	ada.shoot("score")
+	for _, b := range both {
+		require.Zero(t, js[int](b, "__tickhall.stats().hashMismatches"), b.name)
+	}
+
+	server.kill()
+	for _, b := range both {
+		b.waitFor("says that it is reconnecting", `__tickhall.state() === "reconnecting"`)
+	}
+	ada.waitFor("shows it", `/reconnecting/i.test(document.body.innerText)`)
+	ada.shoot("reconnecting")
+	server.start()
+	for _, b := range both {
+		b.waitFor("is back", joined)
+		b.waitFor("the world moves", `__tickhall.ships().some(s => s.vx !== 0)`)
+	}
+	ada.shoot("back")
+	eventually(t, "both are in one room again", func() bool {
+		return js[int](ada, "__tickhall.ships().filter(s => !s.bot).length") == 2
+	})
+	for _, b := range both {
+		require.Empty(t, js[[]string](b, "__faults"), b.name)
+	}
+	require.NoError(t, server.stop(), "a stopped server exits with 0")
+	ada.waitFor("waits for the server", `__tickhall.state() === "reconnecting"`)
+}
+
+func key(kind input.DispatchKeyEventType, letter string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, input.DispatchKeyEventParams{
+			Type: kind, Key: letter, Code: "Key" + strings.ToUpper(letter),
+		})
+		return err
+	})
+}
+
+func mouse(kind input.DispatchMouseEventType) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, input.DispatchMouseEvent, input.DispatchMouseEventParams{
+			Type: kind, X: 900, Y: 300, Button: input.MouseButtonLeft, ClickCount: 1,
+		})
+		return err
+	})
+}
+
+func abs(x float64) float64 { return max(x, -x) }

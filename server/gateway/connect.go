@@ -1,0 +1,295 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lxzan/gws"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/server/auth"
+)
+
+// readBuffer is the size of each connection's read buffer. What a client sends in a tick fits in; what
+// does not is read into its message directly.
+const readBuffer = 512
+
+func newUpgrader() *gws.Upgrader {
+	return gws.NewUpgrader(events{}, &gws.ServerOption{
+		ReadMaxPayloadSize:  protocol.MaxInbound,
+		WriteMaxPayloadSize: protocol.MaxOutbound,
+		ReadBufferSize:      readBuffer,
+		ParallelGolimit:     1, // the size of a channel that every connection gets
+		SubProtocols:        []string{protocol.Subprotocol},
+		NewSession:          func() gws.SessionStorage { return nil }, // connOf finds what we need
+		Logger:              silence{},                                // gws logs what OnClose tells anyway
+		// Nothing is recovered in here: Conn.read does, since gws itself may panic outside of OnMessage.
+		Recovery: func(gws.Logger) {},
+	})
+}
+
+type silence struct{}
+
+func (silence) Error(...any) {}
+
+// admission is the right to a seat: by a ticket, or by a resume token.
+type admission struct {
+	room   Room
+	ticket auth.Ticket
+	resume room.Resume // Token is "" for a ticket
+}
+
+// connect serves GET /v1/connect.
+func (g *Gateway) connect(w http.ResponseWriter, r *http.Request) {
+	if e := g.upgrade(w, r); e != nil {
+		g.refuse(w, e)
+	}
+}
+
+// upgrade makes r a connection with a reader of its own, or says why not. Nothing is used up until
+// all that can be checked has been.
+func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) *refusal {
+	if e := g.origins.check(w, r); e != nil {
+		return e
+	}
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", "GET")
+		return refusef(protocol.ErrMethod, "%s is not allowed here: GET with an upgrade to a WebSocket", r.Method)
+	}
+	if !g.begin() {
+		return refusef(protocol.ErrShuttingDown, "the server is stopping: match again in a moment").after(retryAfter)
+	}
+	defer g.work.Done()
+	addr := g.clientAddr(r)
+	if wait, ok := g.connections.allow(time.Now(), addr); !ok {
+		return refusef(protocol.ErrRateLimited, "too many connections from your address: wait").after(wait)
+	}
+	a, e := g.admit(r)
+	if e != nil {
+		return e
+	}
+	if e := checkHandshake(w, r); e != nil {
+		return e
+	}
+	var seat Seat
+	if a.resume.Token == "" {
+		var ok bool
+		if seat, ok = g.cfg.Lobby.Take(a.ticket.Seat); !ok {
+			return ticketUsed()
+		}
+	}
+	c, err := g.hijack(w, r)
+	if err != nil {
+		if seat != nil {
+			seat.Release()
+		}
+		if errors.Is(err, http.ErrNotSupported) {
+			return refusef(protocol.ErrUpgrade, "open the WebSocket by HTTP/1.1")
+		}
+		return nil // it has been answered, or there is nobody to answer
+	}
+	c.room, c.addr = a.room, "unknown"
+	if addr.IsValid() {
+		c.addr = addr.String()
+	}
+	g.add(c)
+	// A goroutine of its own, so that what this request holds in memory goes when the handler returns.
+	g.work.Go(func() { g.serve(c, a, seat) })
+	return nil
+}
+
+// admit finds the room that the query gives a right to, without using that up.
+func (g *Gateway) admit(r *http.Request) (*admission, *refusal) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, refusef(protocol.ErrBadRequest, "the query is malformed: %v", err)
+	}
+	switch {
+	case q.Has("ticket") == q.Has("resume"):
+		return nil, refusef(protocol.ErrBadRequest, "give either ticket or resume in the query")
+	case q.Has("ticket"):
+		return g.admitTicket(q.Get("ticket"))
+	}
+	return g.admitToken(r.Context(), q)
+}
+
+func (g *Gateway) admitTicket(text string) (*admission, *refusal) {
+	t, err := g.cfg.Tickets.Open(time.Now(), text)
+	switch {
+	case errors.Is(err, auth.ErrTicketExpired):
+		return nil, refusef(protocol.ErrTicketExpired, "%v", err)
+	case err != nil:
+		return nil, refusef(protocol.ErrTicketInvalid, "%v", err)
+	case !g.cfg.Lobby.Held(t.Seat):
+		return nil, ticketUsed()
+	}
+	found, ok := g.cfg.Lobby.Find(t.Room)
+	if !ok {
+		return nil, ticketUsed() // the room ended, and its held seats with it
+	}
+	return &admission{room: found, ticket: t}, nil
+}
+
+func ticketUsed() *refusal { return refusef(protocol.ErrTicketUsed, "%v", auth.ErrTicketUsed) }
+
+func (g *Gateway) admitToken(ctx context.Context, q url.Values) (*admission, *refusal) {
+	a := &admission{resume: room.Resume{Token: q.Get("resume")}}
+	if s := q.Get("tick"); s != "" {
+		tick, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return nil, refusef(protocol.ErrBadRequest, "tick must be a whole number from 0 to 4294967295")
+		}
+		a.resume.Tick = uint32(tick)
+	}
+	switch q.Get("key") {
+	case "", "0":
+	case "1":
+		a.resume.Key = true
+	default:
+		return nil, refusef(protocol.ErrBadRequest, "key must be 1, or left out")
+	}
+	id, _, ok := strings.Cut(a.resume.Token, ".")
+	if ok {
+		a.room, ok = g.cfg.Lobby.Find(id)
+	}
+	if !ok {
+		return nil, refusef(protocol.ErrTokenUnknown, "%v", room.ErrToken)
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.JoinTimeout)
+	defer cancel()
+	if err := a.room.CheckToken(ctx, a.resume.Token); err != nil {
+		if !errors.Is(err, room.ErrToken) && !errors.Is(err, room.ErrClosed) {
+			err = errors.New("the room does not answer: match again")
+		}
+		return nil, refusef(protocol.ErrTokenUnknown, "%v", err)
+	}
+	return a, nil
+}
+
+// checkHandshake refuses what gws would refuse after the connection is no longer HTTP's (RFC 6455,
+// 4.2.1).
+func checkHandshake(w http.ResponseWriter, r *http.Request) *refusal {
+	h := r.Header
+	if r.ProtoMajor != 1 || !hasToken(h, "Connection", "upgrade") || !hasToken(h, "Upgrade", "websocket") || !hasToken(h, "Sec-WebSocket-Version", "13") {
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		return refusef(protocol.ErrUpgrade, "open this address as a WebSocket, version 13, by HTTP/1.1")
+	}
+	if key, err := base64.StdEncoding.DecodeString(h.Get("Sec-WebSocket-Key")); err != nil || len(key) != 16 {
+		return refusef(protocol.ErrBadRequest, "the header Sec-WebSocket-Key must be 16 bytes in base64")
+	}
+	if !hasToken(h, "Sec-WebSocket-Protocol", protocol.Subprotocol) {
+		return refusef(protocol.ErrBadRequest, "name the WebSocket subprotocol %q", protocol.Subprotocol)
+	}
+	// gws looks at the first line of a header only.
+	h.Set("Connection", "Upgrade")
+	h.Set("Upgrade", "websocket")
+	h.Set("Sec-WebSocket-Version", "13")
+	h.Set("Sec-WebSocket-Protocol", protocol.Subprotocol)
+	return nil
+}
+
+// hasToken reports whether a comma-separated header has token, in whatever case.
+func hasToken(h http.Header, name, token string) bool {
+	for _, line := range h.Values(name) {
+		for s := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(s), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hijack takes the connection over from HTTP and upgrades it. After an error it is closed, but for
+// http.ErrNotSupported, with which it was left alone.
+func (g *Gateway) hijack(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	raw, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, err
+	}
+	// gws would lose what came before the answer. The protocol forbids it, as does RFC 6455, 4.1.
+	if buffered != nil && buffered.Reader.Buffered() > 0 {
+		_ = raw.Close()
+		return nil, errors.New("the client did not wait for the upgrade")
+	}
+	c := &Conn{gateway: g, net: newNetConn(raw, &g.cfg, g.stats)}
+	c.net.conn = c
+	if c.ws, err = g.upgrader.Upgrade(hijacked{c.net}, r); err != nil {
+		_ = c.net.finish()
+		return nil, err
+	}
+	return c, nil
+}
+
+// hijacked is how gws gets our net.Conn and its own small reader: of a ResponseWriter it calls Hijack
+// alone.
+type hijacked struct {
+	conn *netConn
+}
+
+func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.conn, nil, nil }
+func (hijacked) Header() http.Header                            { return nil }
+func (hijacked) Write([]byte) (int, error)                      { return 0, http.ErrHijacked }
+func (hijacked) WriteHeader(int)                                {}
+
+// serve is the life of c: it asks for the seat, reads until the end, and tells the room.
+func (g *Gateway) serve(c *Conn, a *admission, seat Seat) {
+	if c.session = g.seat(c, a, seat); c.session != nil {
+		g.wheel.Add(&c.beat, c)
+	}
+	c.read() // a refused one too: its peer answers the close frame
+	if c.session != nil {
+		g.wheel.Remove(&c.beat)
+		c.room.Lost(c.session, c)
+	}
+	if c.unread() {
+		c.net.drain()
+	}
+	g.remove(c, c.outcome(c.net.finish()))
+}
+
+// seat asks the room for a's seat. A refusal closes c and returns nil.
+func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
+	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.JoinTimeout)
+	defer cancel()
+	var s *player.Session
+	var err error
+	if seat == nil {
+		a.resume.Conn = c
+		s, err = a.room.Resume(ctx, a.resume)
+	} else {
+		s, err = a.room.Join(ctx, room.Join{
+			Who:  room.Identity{User: a.ticket.User, Name: a.ticket.Name},
+			Conn: c, Released: seat.Release,
+		})
+	}
+	if err == nil {
+		return s
+	}
+	var refused *room.Error
+	switch {
+	case errors.As(err, &refused):
+		c.Close(protocol.CodeRefused, refused.Message, nil)
+	case errors.Is(err, context.Canceled):
+		c.Close(protocol.CodeShuttingDown, "the server is stopping: match again", nil)
+	case errors.Is(err, context.DeadlineExceeded):
+		c.Close(protocol.CodeRoomStuck, "the room does not answer: match again", nil)
+	case errors.Is(err, room.ErrClosed), errors.Is(err, room.ErrFull), errors.Is(err, room.ErrToken):
+		c.Close(protocol.CodeGone, err.Error(), nil)
+	default: // a game's error of a type of its own is a refusal, too
+		c.Close(protocol.CodeRefused, err.Error(), nil)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func jsonUnmarshal(s string, v any) error { return json.Unmarshal([]byte(s), v) }
+
+func TestLimiterHoldsEachAddressToItsShare(t *testing.T) {
+	l := newLimiter(Limit{PerSecond: 0.5, Burst: 3}, 10)
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for range 3 {
+		_, ok := l.allow(now, a)
+		require.True(t, ok)
+	}
+	wait, ok := l.allow(now, a)
+	require.False(t, ok)
+	require.Equal(t, 2*time.Second, wait)
+	_, ok = l.allow(now, b)
+	require.True(t, ok, "another address")
+	_, ok = l.allow(now, netip.MustParseAddr("::ffff:192.0.2.1"))
+	require.False(t, ok, "the same, written otherwise")
+	_, ok = l.allow(now.Add(2*time.Second), a)
+	require.True(t, ok, "after the wait")
+}
+
+func TestLimiterTakesAnIPv6NetworkForOneAddress(t *testing.T) {
+	l := newLimiter(Limit{PerSecond: 1, Burst: 1}, 10)
+	now := time.Now()
+	_, ok := l.allow(now, netip.MustParseAddr("2001:db8:0:1::1"))
+	require.True(t, ok)
+	_, ok = l.allow(now, netip.MustParseAddr("2001:db8:0:1:ffff::2"))
+	require.False(t, ok)
+	_, ok = l.allow(now, netip.MustParseAddr("2001:db8:0:2::1"))
+	require.True(t, ok)
+}
+
+func TestLimiterLetsLoopbackAndTheUnlimitedThrough(t *testing.T) {
+	one, none := newLimiter(Limit{PerSecond: 1, Burst: 1}, 10), newLimiter(Limit{PerSecond: -1, Burst: 1}, 10)
+	for range 100 {
+		for _, s := range []string{"127.0.0.1", "::1"} {
+			_, ok := one.allow(time.Now(), netip.MustParseAddr(s))
+			require.True(t, ok)
+		}
+		_, ok := none.allow(time.Now(), netip.MustParseAddr("192.0.2.1"))
+		require.True(t, ok)
+	}
+}
+
+func TestLimiterIsBoundedUnderAFloodOfAddresses(t *testing.T) {
+	l := newLimiter(Limit{PerSecond: 0.001, Burst: 1}, 100)
+	now := time.Now()
+	heavy := netip.MustParseAddr("203.0.113.1")
+	_, ok := l.allow(now, heavy)
+	require.True(t, ok)
+	for i := range 10_000 {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], 10<<24+uint32(i))
+		_, ok = l.allow(now, netip.AddrFrom4(b))
+		require.True(t, ok)
+		if i%50 == 0 {
+			_, ok = l.allow(now, heavy)
+			require.False(t, ok, "whoever keeps coming is not forgotten")
+		}
+	}
+	require.Len(t, l.places, 100)
+	require.Equal(t, 100, l.order.Len())
+}
+
+func TestClientAddrBelievesTheNearestProxyAlone(t *testing.T) {
+	for _, c := range []struct {
+		name, remote, forwarded string
+		trust                   bool
+		want                    string
+	}{
+		{"no proxy", "192.0.2.1:5", "", false, "192.0.2.1"},
+		{"a header that anybody can write", "192.0.2.1:5", "203.0.113.9", false, "192.0.2.1"},
+		{"a trusted proxy", "10.0.0.1:5", "203.0.113.9", true, "203.0.113.9"},
+		{"what the client made up comes first", "10.0.0.1:5", "1.1.1.1, 203.0.113.9", true, "203.0.113.9"},
+		{"nonsense", "10.0.0.1:5", "203.0.113.9, x", true, "10.0.0.1"},
+		{"IPv6", "[2001:db8::1]:5", "", false, "2001:db8::1"},
+		{"no address at all", "@", "", false, "invalid IP"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := newEdge(t, Config{TrustProxy: c.trust})
+			r := httptest.NewRequest("GET", "/", nil)
+			r.RemoteAddr = c.remote
+			if c.forwarded != "" {
+				r.Header.Set("X-Forwarded-For", c.forwarded)
+			}
+			require.Equal(t, c.want, e.clientAddr(r).String())
+		})
+	}
+}

@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/wire"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/lobby"
+)
+
+// still is a game in which nothing happens, but one name is not welcome.
+type still struct{}
+
+func (still) Join(_ *room.Tick, p *room.Player) error {
+	if p.Name() == "Mallory" {
+		return room.Errorf("banned", "you know why")
+	}
+	return nil
+}
+func (still) Leave(*room.Tick, *room.Player, room.Cause) {}
+func (still) Step(*room.Tick, []room.Input[struct{}])    {}
+
+// stillKind's input needs no field, and its world no table.
+var stillKind = room.Kind[struct{}]{Name: "still", MaxPlayers: 1, New: func(*room.Setup) (room.Game[struct{}], error) { return still{}, nil }}
+
+// beside runs f in a bubble with a gateway before a real lobby.
+func beside(t *testing.T, f func(t *testing.T, e *edge)) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := lobby.New(lobby.Config{Kinds: []room.AnyKind{stillKind}, MaxRooms: 1})
+		require.NoError(t, err)
+		e := newEdge(t, Config{})
+		e.cfg.Lobby = FromLobby(l)
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() { require.NoError(t, l.Run(ctx)) })
+		defer wg.Wait()
+		defer cancel()
+		defer e.pipes()()
+		f(t, e)
+	})
+}
+
+// matched asks for a match and returns the query of the address to connect to.
+func (e *edge) matched(name string) string {
+	r := httptest.NewRequest(http.MethodPost, "http://tickhall.test/v1/match", strings.NewReader(`{"kind":"still","name":"`+name+`"}`))
+	status, he, _, body := e.do(r)
+	require.Equal(e.t, 200, status, he.Message)
+	var reply protocol.MatchReply
+	require.NoError(e.t, jsonUnmarshal(body, &reply))
+	_, query, _ := strings.Cut(reply.URL, "?")
+	return query
+}
+
+// welcome is the WELCOME that c's first message begins with.
+func (c *client) welcome() (w protocol.Welcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.all {
+		if f.op != 2 {
+			continue
+		}
+		r := wire.NewReader(f.payload)
+		n := r.Array()
+		require.Equal(c.t, uint32(protocol.KindWelcome), r.Uint32())
+		require.NoError(c.t, w.Read(r, n))
+		return w
+	}
+	require.FailNow(c.t, "no message came")
+	return w
+}
+
+func TestRealRoomIsJoinedResumedAndLeft(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		a := e.connect(e.matched("Ada")).listen()
+		time.Sleep(time.Second)
+		first := a.welcome()
+		require.False(t, first.Resumed)
+		r := httptest.NewRequest(http.MethodPost, "http://tickhall.test/v1/match", strings.NewReader(`{"kind":"still"}`))
+		status, he, _, _ := e.do(r)
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.Equal(t, protocol.ErrServerFull, he.Code)
+
+		_ = a.Close() // lost
+		<-a.done
+		time.Sleep(time.Second)
+		b := e.connect("resume=" + first.Token).listen()
+		time.Sleep(time.Second)
+		second := b.welcome()
+		require.True(t, second.Resumed)
+		require.Equal(t, first.Player, second.Player)
+
+		c := e.connect("resume=" + first.Token + "&tick=1").listen() // a second tab
+		b.ended(protocol.CodeReplaced)
+		time.Sleep(time.Second)
+		require.True(t, c.welcome().Resumed)
+
+		c.write(2, protocol.AppendLeave(nil))
+		c.ended(protocol.CodeNormal)
+		settle()
+		req := newGet("resume=" + first.Token)
+		status, he, _, _ = e.do(req)
+		require.Equal(t, http.StatusNotFound, status)
+		require.Equal(t, protocol.ErrTokenUnknown, he.Code)
+		d := e.connect(e.matched("Bob")).listen() // the seat is free again
+		time.Sleep(time.Second)
+		require.Equal(t, uint32(2), d.welcome().Player)
+		_ = d.Close()
+		<-d.done
+	})
+}
+
+func TestRealRoomRefuses(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		c := e.connect(e.matched("Mallory")).listen()
+		reason, _ := c.ended(protocol.CodeRefused)
+		require.Equal(t, "you know why", reason)
+		settle()
+		e.matched("Ada") // the seat was given back
+	})
+}
+
+func TestRealRoomLetsGoOfALostPlayer(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		c := e.connect(e.matched("Ada")).listen()
+		time.Sleep(time.Second)
+		token := c.welcome().Token
+		_ = c.Close()
+		<-c.done
+		time.Sleep(room.DefaultGrace + time.Second)
+		status, he, _, _ := e.do(newGet("resume=" + token))
+		require.Equal(t, http.StatusNotFound, status)
+		require.Equal(t, protocol.ErrTokenUnknown, he.Code)
+	})
+}

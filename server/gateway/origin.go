@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/tickhall/tickhall/protocol"
+)
+
+// origins decides which pages may speak to this server. A browser names the page's origin, and no page
+// can make it lie; other clients send none, and are let in.
+type origins struct {
+	any    bool
+	listed map[string]bool
+}
+
+func newOrigins(list []string) (origins, error) {
+	o := origins{listed: map[string]bool{}}
+	for _, s := range list {
+		if s == "*" {
+			o.any = true
+			continue
+		}
+		u, err := url.Parse(s)
+		if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != s {
+			return o, fmt.Errorf("gateway: origin %q must be \"*\" or like \"https://play.example.com\", without a path", s)
+		}
+		o.listed[strings.ToLower(s)] = true
+	}
+	return o, nil
+}
+
+// check refuses a request from a page that is not allowed. It lets pages of another host that is
+// allowed read the answer (CORS).
+func (o origins) check(w http.ResponseWriter, r *http.Request) *refusal {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return nil
+	}
+	w.Header().Add("Vary", "Origin")
+	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
+		return nil
+	}
+	if !o.any && !o.listed[strings.ToLower(origin)] {
+		return refusef(protocol.ErrOrigin, "pages of %.100q may not use this server: its operator can list the origin in --origins", origin)
+	}
+	w.Header().Set("Access-Control-Allow-Origin", origin)
+	w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+	return nil
+}
+
+// clientAddr is the address of whoever sent r. Behind a trusted proxy it is what the nearest proxy
+// added to X-Forwarded-For; what stands before that anybody may have written.
+func (g *Gateway) clientAddr(r *http.Request) netip.Addr {
+	if g.cfg.TrustProxy {
+		if all := r.Header.Values("X-Forwarded-For"); len(all) > 0 {
+			last := all[len(all)-1]
+			if a, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])); err == nil {
+				return a.Unmap()
+			}
+		}
+	}
+	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return a.Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// scheme is "wss" if the client came by TLS, else "ws".
+func (g *Gateway) scheme(r *http.Request) string {
+	if r.TLS != nil || g.cfg.TrustProxy && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		return "wss"
+	}
+	return "ws"
+}

@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"sync/atomic"
+
+	"github.com/tickhall/tickhall/protocol"
+)
+
+// Stats counts what happens at the edge. All methods may be called from any goroutine.
+type Stats struct {
+	Open        atomic.Int64 // connections open now, those that are closing included
+	Accepted    atomic.Int64 // connections upgraded
+	Matches     atomic.Int64 // tickets issued
+	MessagesIn  atomic.Int64
+	MessagesOut atomic.Int64
+	BytesIn     atomic.Int64 // frame headers included
+	BytesOut    atomic.Int64 // likewise
+	Congested   atomic.Int64 // messages not sent, an earlier one not having left yet
+	Panics      atomic.Int64 // connections closed since their reader panicked
+
+	refused [len(refusals)]atomic.Int64
+	closed  [len(outcomes)]atomic.Int64
+}
+
+// Each calls f for every counter: name, the name and value of its label (both "" for none) and the
+// value. Which label values there are is fixed. Only "open" may go down.
+func (s *Stats) Each(f func(name, label, value string, n int64)) {
+	f("open", "", "", s.Open.Load())
+	f("accepted", "", "", s.Accepted.Load())
+	f("matches", "", "", s.Matches.Load())
+	f("messages_in", "", "", s.MessagesIn.Load())
+	f("messages_out", "", "", s.MessagesOut.Load())
+	f("bytes_in", "", "", s.BytesIn.Load())
+	f("bytes_out", "", "", s.BytesOut.Load())
+	f("congested", "", "", s.Congested.Load())
+	f("panics", "", "", s.Panics.Load())
+	for i := range refusals {
+		f("refused", "code", refusals[i].code, s.refused[i].Load())
+	}
+	for i := range s.closed {
+		f("closed", "code", outcome(i).String(), s.closed[i].Load())
+	}
+}
+
+// Closed is how many connections were closed with code.
+func (s *Stats) Closed(code protocol.Code) int64 { return s.closed[outcomeOf(code)].Load() }
+
+// Refused is how many requests were refused with an HTTPError of code, before an upgrade.
+func (s *Stats) Refused(code string) int64 {
+	for i := range refusals {
+		if refusals[i].code == code {
+			return s.refused[i].Load()
+		}
+	}
+	return 0
+}
+
+// outcome is how a connection ended: an index of outcomes, or one of those after them.
+type outcome int
+
+// outcomes are the codes that are counted on their own.
+var outcomes = [...]protocol.Code{
+	outcomeOther: 0, outcomeTooLarge: 0, outcomeBadFrame: 0,
+	3: protocol.CodeNormal, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeBacklog, protocol.CodeLost,
+	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone,
+	protocol.CodeProtocol, protocol.CodeFlood, protocol.CodeKicked, protocol.CodeReplaced, protocol.CodeRefused,
+	protocol.CodeRoomEnded,
+}
+
+const (
+	outcomeOther    outcome = iota
+	outcomeTooLarge         // gws: a message longer than protocol.MaxInbound
+	outcomeBadFrame         // gws: what is no WebSocket frame, or not allowed there
+)
+
+func (o outcome) String() string {
+	switch o {
+	case outcomeOther:
+		return "other"
+	case outcomeTooLarge:
+		return "too_large"
+	case outcomeBadFrame:
+		return "bad_frame"
+	}
+	return outcomes[o].String()
+}
+
+func outcomeOf(code protocol.Code) outcome {
+	for i := int(outcomeBadFrame) + 1; i < len(outcomes); i++ {
+		if outcomes[i] == code {
+			return outcome(i)
+		}
+	}
+	return outcomeOther
+}

@@ -1,0 +1,80 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/server/auth"
+	"github.com/tickhall/tickhall/server/gateway"
+)
+
+// Defaults of a Config.
+const (
+	DefaultListen = ":8080"
+	DefaultGrace  = lobby.DefaultGrace
+)
+
+// Config is how a Host is set up. The zero value of each field but Kinds is its default, which is safe
+// and usable.
+type Config struct {
+	Kinds []room.AnyKind // at least one; their names differ
+
+	Listen   string       // HOST:PORT or :PORT; ":8080" by default
+	Listener net.Listener // in place of Listen, if set; Run closes it
+
+	Origins    []string      // of pages that may use this server beside its own, such as "https://play.example.com"; "*" for all
+	TrustProxy bool          // believe the nearest proxy's X-Forwarded-For and X-Forwarded-Proto
+	Grace      time.Duration // how long Run waits at its end for rooms and connections; 10 s by default
+	MaxRooms   int           // rooms at the same time; 1000 by default
+
+	Limits               player.Limits // of what each player sends
+	Connections, Matches gateway.Limit // of each address
+
+	Log   *slog.Logger     // nil: slog.Default
+	Ready func(url string) // called once, when players can come; nil: the log says so
+}
+
+// Validate reports every fault at once.
+func (c *Config) Validate() error {
+	l, g := c.lobby(), c.gateway()
+	g.Lobby, g.Tickets = gateway.FromLobby(nil), new(auth.Tickets) // New puts the real ones there
+	faults := []error{l.Validate(), g.Validate()}
+	if c.Listener == nil && c.Listen != "" {
+		faults = append(faults, checkAddress(c.Listen))
+	}
+	if c.Limits.Messages < 0 || c.Limits.Bytes < 0 {
+		faults = append(faults, errors.New("host: Limits is negative: use 0 for the default"))
+	}
+	return errors.Join(faults...)
+}
+
+func (c *Config) lobby() lobby.Config {
+	return lobby.Config{
+		Kinds: c.Kinds, MaxRooms: c.MaxRooms, Grace: c.Grace, Limits: c.Limits, Log: c.Log,
+	}
+}
+
+func (c *Config) gateway() gateway.Config {
+	return gateway.Config{
+		Origins: c.Origins, TrustProxy: c.TrustProxy, Connections: c.Connections, Matches: c.Matches, Log: c.Log,
+	}
+}
+
+// checkAddress says what is wrong with an address to listen at.
+func checkAddress(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("the address %q must be HOST:PORT or :PORT, such as :8080", s)
+	}
+	return nil
+}

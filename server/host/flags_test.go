@@ -1,0 +1,111 @@
+package host
+
+import (
+	"bytes"
+	"flag"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/server/gateway"
+)
+
+func env(m map[string]string) func(string) (string, bool) {
+	return func(k string) (string, bool) { v, ok := m[k]; return v, ok }
+}
+
+func TestNoSettingsAreTheZeroConfig(t *testing.T) {
+	cfg, level, err := parse(nil, env(nil))
+	require.NoError(t, err)
+	require.Zero(t, cfg)
+	require.Equal(t, slog.LevelInfo, level)
+}
+
+func TestSettingsComeFromFlagsThenVariables(t *testing.T) {
+	cfg, level, err := parse(
+		[]string{"--listen", "127.0.0.1:9", "-trust-proxy", "--player-messages=60", "--address-connections", "0", "--address-matches", "2.5"},
+		env(map[string]string{
+			"TICKHALL_LISTEN": ":1", "TICKHALL_GRACE": "2s", "TICKHALL_MAX_ROOMS": "7", "TICKHALL_PLAYER_BYTES": "4096",
+			"TICKHALL_ORIGINS": "https://a.example, https://b.example", "TICKHALL_LOG_LEVEL": "WARN", "TICKHALL_TRUST_PROXY": "",
+		}))
+	require.NoError(t, err)
+	require.Equal(t, Config{
+		Listen: "127.0.0.1:9", Origins: []string{"https://a.example", "https://b.example"}, TrustProxy: true,
+		Grace: 2 * time.Second, MaxRooms: 7, Limits: player.Limits{Messages: 60, Bytes: 4096},
+		Connections: gateway.Limit{PerSecond: -1}, Matches: gateway.Limit{PerSecond: 2.5, Burst: 50},
+	}, cfg)
+	require.Equal(t, slog.LevelWarn, level)
+}
+
+func TestBadSettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		env  map[string]string
+		want string
+	}{
+		{"address", []string{"--listen", "8080"}, nil, "--listen 8080: the address \"8080\" must be HOST:PORT or :PORT"},
+		{"port", []string{"--listen", ":70000"}, nil, "must be HOST:PORT"},
+		{"duration", []string{"--grace=10"}, nil, "--grace 10: it must be a duration above 0, such as 10s"},
+		{"number", []string{"--max-rooms", "many"}, nil, "a whole number above 0"},
+		{"too small", []string{"--player-bytes", "0"}, nil, "a number of 1 or more"},
+		{"no number", []string{"--player-bytes", "NaN"}, nil, "a number of 1 or more"},
+		{"switch", []string{"--trust-proxy=maybe"}, nil, "true or false"},
+		{"level", []string{"--log-level", "info+3"}, nil, "debug, info, warn or error"},
+		{"variable", nil, map[string]string{"TICKHALL_GRACE": "x"}, "TICKHALL_GRACE=x: it must be a duration"},
+		{"unknown flag", []string{"--port", "1"}, nil, "-port: see --help"},
+		{"no value", []string{"--grace"}, nil, "see --help"},
+		{"argument", []string{"start"}, nil, `"start"`},
+		{"origin", []string{"--origins", "play.example.com"}, nil, "https://play.example.com"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out, err bytes.Buffer
+			exit := run(program{args: c.args, getenv: env(c.env), out: &out, err: &err}, []room.AnyKind{new(trial).kind()})
+			require.Equal(t, 2, exit)
+			require.Contains(t, err.String(), c.want)
+			require.Equal(t, 1, strings.Count(err.String(), "\n"), err.String())
+			require.Empty(t, out.String())
+		})
+	}
+}
+
+func TestHelpTellsEveryFlagItsVariableAndItsDefault(t *testing.T) {
+	_, _, err := parse([]string{"-h"}, env(nil))
+	require.ErrorIs(t, err, flag.ErrHelp)
+	var out bytes.Buffer
+	require.Zero(t, run(program{args: []string{"--help"}, getenv: env(nil), out: &out}, nil))
+	for _, s := range settings(new(Config), new(slog.Level)) {
+		require.Contains(t, out.String(), "--"+s.name)
+		require.Contains(t, out.String(), s.variable())
+		require.Contains(t, out.String(), s.def)
+		if s.def != "" && s.value != "" {
+			require.NoError(t, s.set(s.def), "the default of --%s must be allowed", s.name)
+		}
+	}
+}
+
+func TestTakenPortGetsOneLineThatSaysWhatToDo(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	var out bytes.Buffer
+	exit := run(program{args: []string{"--listen", l.Addr().String()}, getenv: env(nil), out: &out, err: &out}, []room.AnyKind{new(trial).kind()})
+	require.Equal(t, 1, exit)
+	require.Contains(t, out.String(), "is taken by another program")
+	require.Contains(t, out.String(), "--listen")
+	require.Equal(t, 1, strings.Count(out.String(), "\n"), out.String())
+}
+
+func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
+	cfg := Config{Listen: "x", Origins: []string{"y"}, Grace: -1, MaxRooms: -1, Limits: player.Limits{Bytes: -1}}
+	err := cfg.Validate()
+	for _, part := range []string{"kind of room", `"x"`, `"y"`, "Grace", "MaxRooms", "Limits"} {
+		require.ErrorContains(t, err, part)
+	}
+}

@@ -1,0 +1,236 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room"
+)
+
+type press struct{ Act string }
+
+// trial is a game whose Step waits for release while it hangs.
+type trial struct {
+	hangs   atomic.Bool
+	release chan struct{}
+}
+
+func (g *trial) Join(*room.Tick, *room.Player) error        { return nil }
+func (g *trial) Leave(*room.Tick, *room.Player, room.Cause) {}
+func (g *trial) Step(*room.Tick, []room.Input[press]) {
+	if g.hangs.Load() {
+		<-g.release
+	}
+}
+
+func (g *trial) kind() room.Kind[press] {
+	return room.Kind[press]{Name: "trial", Title: "Trial", About: "A test.", MaxPlayers: 2, New: func(*room.Setup) (room.Game[press], error) {
+		return g, nil
+	}}
+}
+
+// pipes is a net.Listener in memory, which works in a synctest bubble.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{Port: 8080} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// fixture is a Host that runs in a bubble.
+type fixture struct {
+	*Host
+	t      *testing.T
+	client http.Client
+	url    string // what Ready was told
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+func start(t *testing.T, cfg Config) *fixture {
+	p := newPipes()
+	cfg.Listener = p
+	cfg.Log = slog.New(slog.DiscardHandler)
+	f := &fixture{t: t, ended: make(chan error, 1)}
+	cfg.Ready = func(url string) { f.url = url }
+	h, err := New(cfg)
+	require.NoError(t, err)
+	f.Host = h
+	f.client.Transport = &http.Transport{DialContext: p.dial, DisableKeepAlives: true}
+	ctx, stop := context.WithCancel(t.Context())
+	f.stop = stop
+	go func() { f.ended <- h.Run(ctx) }()
+	synctest.Wait()
+	return f
+}
+
+// do makes a request and returns its status and body.
+func (f *fixture) do(method, path, body string) (*http.Response, string) {
+	req, err := http.NewRequestWithContext(f.t.Context(), method, "http://tickhall.test"+path, strings.NewReader(body))
+	require.NoError(f.t, err)
+	res, err := f.client.Do(req)
+	require.NoError(f.t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	require.NoError(f.t, err)
+	return res, string(b)
+}
+
+func (f *fixture) status(path string) int {
+	res, _ := f.do(http.MethodGet, path, "")
+	return res.StatusCode
+}
+
+// join seats a player without a network and returns how its connection is closed.
+func (f *fixture) join() <-chan protocol.Code {
+	s, err := f.lobby.Quick("trial")
+	require.NoError(f.t, err)
+	c := conn{make(chan protocol.Code, 1)}
+	_, err = s.Room().Join(f.t.Context(), room.Join{Who: room.Identity{User: "u", Name: "Ada"}, Conn: c, Released: s.Release})
+	require.NoError(f.t, err)
+	return c.closed
+}
+
+type conn struct{ closed chan protocol.Code }
+
+var _ player.Conn = conn{}
+
+func (conn) Send(...[]byte) error { return nil }
+func (conn) Ready() bool          { return true }
+func (conn) RemoteAddr() string   { return "192.0.2.1" }
+func (c conn) Close(code protocol.Code, _ string, _ []byte) {
+	select {
+	case c.closed <- code:
+	default:
+	}
+}
+
+func TestHostServesTheAPIAndThePages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, Config{Kinds: []room.AnyKind{new(trial).kind()}})
+		require.Equal(t, "http://localhost:8080", f.url)
+		f.join()
+		time.Sleep(time.Second)
+
+		for _, c := range []struct {
+			method, path, body string
+			status             int
+			holds, kind        string
+		}{
+			{"GET", "/", "", 200, "Trial", "text/html; charset=utf-8"},
+			{"GET", "/js/tickhall.js", "", 200, "SUBPROTOCOL", "text/javascript; charset=utf-8"},
+			{"GET", "/healthz", "", 200, "ok", "application/json"},
+			{"GET", "/readyz", "", 200, "ready", "application/json"},
+			{"GET", "/v1/kinds", "", 200, `{"name":"trial","title":"Trial","about":"A test.","players":1,"rooms":1,"max_players":2}`, "application/json"},
+			{"POST", "/v1/kinds", "{}", 405, "method_not_allowed", "application/json"},
+			{"GET", "/v1/nothing", "", 404, "not_found", "application/json"},
+			{"GET", "/nothing", "", 404, "", "text/html; charset=utf-8"},
+			{"POST", "/v1/match", `{"kind": "trial", "mode": "quick", "name": "Ada"}`, 200, "ticket", "application/json"},
+			{"POST", "/v1/match", `{"kind": "chess"}`, 400, "unknown_kind", "application/json"},
+			{"GET", "/v1/match", "", 405, "method_not_allowed", "application/json"},
+		} {
+			request := c.method + " " + c.path
+			res, body := f.do(c.method, c.path, c.body)
+			require.Equal(t, c.status, res.StatusCode, request)
+			require.Contains(t, body, c.holds, request)
+			require.Equal(t, c.kind, res.Header.Get("Content-Type"), request)
+			require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"), request)
+			if strings.HasPrefix(c.kind, "text/html") {
+				require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'self'", request)
+			}
+		}
+		f.stop()
+		require.NoError(t, <-f.ended)
+	})
+}
+
+func TestStopTellsPlayersAndLetsNobodyIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		game := &trial{release: make(chan struct{})}
+		f := start(t, Config{Kinds: []room.AnyKind{game.kind()}})
+		closed := f.join()
+		game.hangs.Store(true)
+		time.Sleep(time.Second) // the room is in a call that takes its time
+		f.stop()
+		synctest.Wait()
+		require.Equal(t, http.StatusServiceUnavailable, f.status("/readyz"))
+		require.Equal(t, http.StatusOK, f.status("/healthz"))
+		res, body := f.do(http.MethodPost, "/v1/match", `{"kind": "trial", "mode": "quick"}`)
+		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+		require.NotEmpty(t, res.Header.Get("Retry-After"))
+		var e protocol.HTTPError
+		require.NoError(t, json.Unmarshal([]byte(body), &e))
+		require.Equal(t, protocol.ErrShuttingDown, e.Code)
+
+		close(game.release)
+		require.Equal(t, protocol.CodeShuttingDown, <-closed)
+		require.NoError(t, <-f.ended)
+		_, err := f.client.Get("http://tickhall.test/healthz")
+		require.Error(t, err, "nobody listens any more")
+	})
+}
+
+func TestStopWaitsForGraceAtTheMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		game := &trial{release: make(chan struct{})}
+		defer close(game.release)
+		f := start(t, Config{Kinds: []room.AnyKind{game.kind()}, Grace: 2 * time.Second})
+		f.join()
+		game.hangs.Store(true)
+		time.Sleep(time.Second)
+		began := time.Now()
+		f.stop()
+		require.NoError(t, <-f.ended)
+		require.Less(t, time.Since(began), 6*time.Second)
+	})
+}
+
+func TestClientThatSaysNothingIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, Config{Kinds: []room.AnyKind{new(trial).kind()}})
+		c, err := f.cfg.Listener.(*pipes).dial(t.Context(), "", "")
+		require.NoError(t, err)
+		began := time.Now()
+		_, err = io.ReadAll(c)
+		require.NoError(t, err)
+		require.Equal(t, headerTimeout, time.Since(began))
+		f.stop()
+		require.NoError(t, <-f.ended)
+	})
+}

@@ -1,0 +1,82 @@
+package host
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/tickhall/tickhall/protocol"
+)
+
+// asProgram makes the test binary run Main.
+const asProgram = "HOST_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		game := &trial{release: make(chan struct{})}
+		game.hangs.Store(true)
+		Main(game.kind())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// launch runs Main in a process of its own. next returns the first line from now on of what it logs that
+// holds text.
+func launch(t *testing.T) (cmd *exec.Cmd, next func(text string) string) {
+	cmd = exec.Command(os.Args[0], "--listen", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	out, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended, if the test went well
+	lines := bufio.NewScanner(out)
+	return cmd, func(text string) string {
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), text) {
+				return lines.Text()
+			}
+		}
+		require.Fail(t, "the program ended without saying "+text)
+		return ""
+	}
+}
+
+func TestFirstSignalStopsInGoodOrder(t *testing.T) {
+	cmd, next := launch(t)
+	next("Tickhall is ready: http://127.0.0.1:")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	next(`"msg":"stopping"`)
+	next(`"msg":"stopped"`)
+	require.NoError(t, cmd.Wait())
+}
+
+func TestSecondSignalEndsTheProgramAtOnce(t *testing.T) {
+	cmd, next := launch(t)
+	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(next("Tickhall is ready"))
+	// A room for the stop to wait for: asked whether it knows a token, it makes a tick, which hangs.
+	res, err := http.Post(url+"/v1/match", "application/json", strings.NewReader(`{"kind": "trial"}`))
+	require.NoError(t, err)
+	var match protocol.MatchReply
+	require.NoError(t, json.NewDecoder(res.Body).Decode(&match))
+	require.NoError(t, res.Body.Close())
+	res, err = http.Get(url + "/v1/connect?resume=" + match.Room + ".nobody")
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusNotFound, res.StatusCode)
+	http.DefaultClient.CloseIdleConnections()
+
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	next(`"msg":"stopping"`)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, syscall.SIGTERM, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+}

@@ -1,0 +1,100 @@
+package host
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/js"
+	"github.com/tickhall/tickhall/server/web"
+)
+
+func (h *Host) routes() http.Handler {
+	mux := http.NewServeMux()
+	h.gateway.Routes(mux)
+	mux.HandleFunc("/v1/kinds", h.kinds)
+	mux.HandleFunc("/healthz", h.health)
+	mux.HandleFunc("/readyz", h.readiness)
+	mux.HandleFunc("GET /js/tickhall.js", client())
+	mux.Handle("/", web.Handler(h.lobby.Kinds()))
+	return mux
+}
+
+// kindInfo is what GET /v1/kinds tells of a kind of room.
+type kindInfo struct {
+	Name       string `json:"name"`
+	Title      string `json:"title"`
+	About      string `json:"about"`
+	Players    int    `json:"players"` // in all of its rooms, away ones included
+	Rooms      int    `json:"rooms"`
+	MaxPlayers int    `json:"max_players"` // of one room
+}
+
+// kinds serves GET /v1/kinds: the kinds of room, and how many play there.
+func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		writeJSON(w, http.StatusMethodNotAllowed, &protocol.HTTPError{
+			Code: protocol.ErrMethod, Message: r.Method + " is not allowed here: GET the list of kinds",
+		})
+		return
+	}
+	players, rooms := map[string]int{}, map[string]int{}
+	for _, i := range h.lobby.List() {
+		players[i.Kind] += i.Players
+		rooms[i.Kind]++
+	}
+	list := []kindInfo{}
+	for _, s := range h.lobby.Kinds() {
+		list = append(list, kindInfo{s.Name, s.Title, s.About, players[s.Name], rooms[s.Name], s.MaxPlayers})
+	}
+	writeJSON(w, http.StatusOK, list)
+}
+
+// health tells a supervisor that the process serves at all.
+func (h *Host) health(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, status{"ok"})
+}
+
+// readiness tells a balancer whether to send players.
+func (h *Host) readiness(w http.ResponseWriter, _ *http.Request) {
+	if !h.ready.Load() {
+		writeJSON(w, http.StatusServiceUnavailable, status{"stopping"})
+		return
+	}
+	writeJSON(w, http.StatusOK, status{"ready"})
+}
+
+type status struct {
+	Status string `json:"status"`
+}
+
+// client serves the browser client. Browsers ask each time whether it has changed.
+func client() http.HandlerFunc {
+	source := js.Source()
+	sum := sha256.Sum256(source)
+	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	return func(w http.ResponseWriter, r *http.Request) {
+		head := w.Header()
+		head.Set("Content-Type", "text/javascript; charset=utf-8")
+		head.Set("X-Content-Type-Options", "nosniff")
+		head.Set("Cache-Control", "no-cache")
+		head.Set("ETag", etag)
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write(source) // who is gone needs no answer
+	}
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	head := w.Header()
+	head.Set("Content-Type", "application/json")
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v) // who is gone needs no answer
+}
