@@ -1,0 +1,132 @@
+package web
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/room"
+)
+
+var kinds = []*room.Spec{
+	{Name: "arena", Title: "Arena", About: "Dodge & aim.", MaxPlayers: 24},
+	{Name: "chess", Title: "Chess <3", MaxPlayers: 2},
+}
+
+func get(t *testing.T, method, target string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	Handler(kinds).ServeHTTP(w, r)
+	return w
+}
+
+func TestPages(t *testing.T) {
+	for _, c := range []struct {
+		method, target string
+		status         int
+		kind, contains string
+	}{
+		{"GET", "/", 200, "text/html; charset=utf-8", "Pick a game"},
+		{"HEAD", "/", 200, "text/html; charset=utf-8", ""},
+		{"GET", "/play/arena", 200, "text/html; charset=utf-8", "<canvas"},
+		{"GET", "/play/chess", 404, "text/html; charset=utf-8", "See the games"},
+		{"GET", "/play/", 404, "text/html; charset=utf-8", "See the games"},
+		{"GET", "/nowhere", 404, "text/html; charset=utf-8", "See the games"},
+		{"GET", "/assets/", 404, "text/html; charset=utf-8", "See the games"},
+		{"GET", "/assets/../web.go", 307, "", ""},
+		{"GET", "/assets/site.css", 200, "text/css; charset=utf-8", ":root"},
+		{"GET", "/assets/start.js", 200, "text/javascript; charset=utf-8", "localStorage"},
+		{"GET", "/assets/icon.svg", 200, "image/svg+xml", "<svg"},
+	} {
+		t.Run(c.method+" "+c.target, func(t *testing.T) {
+			w := get(t, c.method, c.target)
+			require.Equal(t, c.status, w.Code)
+			if c.kind != "" {
+				require.Equal(t, c.kind, w.Header().Get("Content-Type"))
+				require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'self'; connect-src 'self' ws: wss:")
+				require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
+			}
+			require.Contains(t, w.Body.String(), c.contains)
+		})
+	}
+}
+
+func TestTheStartPageListsTheKinds(t *testing.T) {
+	body := get(t, "GET", "/").Body.String()
+	require.Contains(t, body, `href="/play/arena"`)
+	require.Contains(t, body, "Dodge &amp; aim.")
+	require.Contains(t, body, "Chess &lt;3")
+	require.NotContains(t, body, `href="/play/chess"`, "there is no page for it")
+
+	w := httptest.NewRecorder()
+	Handler(nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	require.Contains(t, w.Body.String(), "This server has no games.")
+}
+
+func TestWhatABrowserHasIsNotSentAgain(t *testing.T) {
+	first := get(t, "GET", "/assets/site.css")
+	again := get(t, "GET", "/assets/site.css", "If-None-Match", first.Header().Get("ETag"))
+	require.Equal(t, http.StatusNotModified, again.Code)
+	require.Empty(t, again.Body.String())
+}
+
+var (
+	inHTML = regexp.MustCompile(`(?:src|href)="([^"]*)"`)
+	inCSS  = regexp.MustCompile(`url\(([^)]*)\)`)
+	inJS   = regexp.MustCompile(`(?m)^import .* from "([^"]*)";$`)
+)
+
+// TestEveryReferenceLeadsSomewhere follows what pages load, from page to page.
+func TestEveryReferenceLeadsSomewhere(t *testing.T) {
+	elsewhere := map[string]bool{"/js/tickhall.js": true}
+	seen := map[string]bool{}
+	var follow func(target string)
+	follow = func(target string) {
+		if seen[target] || elsewhere[target] {
+			return
+		}
+		seen[target] = true
+		w := get(t, "GET", target)
+		require.Equal(t, http.StatusOK, w.Code, target)
+		find := inHTML
+		switch path.Ext(target) {
+		case ".css":
+			find = inCSS
+		case ".js":
+			find = inJS
+		case ".svg":
+			return
+		}
+		for _, m := range find.FindAllStringSubmatch(w.Body.String(), -1) {
+			to := m[1]
+			if !strings.HasPrefix(to, "/") {
+				to = path.Join(path.Dir(target), to)
+			}
+			follow(to)
+		}
+	}
+	follow("/")
+	require.True(t, seen["/assets/arena/ground.js"], "the arena's modules are followed")
+}
+
+// TestPagesKeepToThePolicy holds because browsers would refuse what stands in a page itself.
+func TestPagesKeepToThePolicy(t *testing.T) {
+	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|https?://`)
+	script := regexp.MustCompile(`(?s)<script[^>]*>(.*?)</script>`)
+	for _, target := range []string{"/", "/play/arena", "/nowhere"} {
+		body := get(t, "GET", target).Body.String()
+		require.Empty(t, inline.FindString(body), target)
+		for _, m := range script.FindAllStringSubmatch(body, -1) {
+			require.Empty(t, m[1], target)
+		}
+	}
+}
