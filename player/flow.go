@@ -61,6 +61,19 @@ func (f *Flow) Sent(tick uint32, now time.Time) {
 	f.newest = tick
 }
 
+// Unsent takes the last Sent back: that snapshot did not leave after all.
+func (f *Flow) Unsent() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n > 0 {
+		f.n--
+	}
+	f.newest = f.acked
+	if f.n > 0 {
+		f.newest = f.marks[(f.head+f.n-1)%flowMarks].tick
+	}
+}
+
 // Ack notes that the client has applied the snapshot of tick. It fails for one that was never sent.
 func (f *Flow) Ack(tick uint32, now time.Time) error {
 	f.mu.Lock()

@@ -132,3 +132,18 @@ func FuzzFlow(f *testing.F) {
 		}
 	})
 }
+
+func TestASnapshotThatDidNotLeaveCannotBeAcknowledged(t *testing.T) {
+	var f player.Flow
+	now := time.Unix(1000, 0)
+	f.Reset(0)
+	f.Sent(1, now)
+	f.Sent(2, now)
+	f.Unsent()
+	require.Error(t, f.Ack(2, now))
+	require.NoError(t, f.Ack(1, now))
+	f.Sent(3, now)
+	f.Unsent()
+	require.Error(t, f.Ack(3, now))
+	require.EqualValues(t, 1, f.Acked())
+}

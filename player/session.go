@@ -23,6 +23,11 @@ type Receiver interface {
 	Limited()
 	// Leave gives the seat up.
 	Leave()
+	// Announce takes an event from outside the game, and reports whether it will reach the player. It may
+	// be called from any goroutine.
+	Announce(e *Event) bool
+	// Kick removes the player, who is shown the reason. It may be called from any goroutine.
+	Kick(reason string)
 	// Moment is the room's time at now.
 	Moment(now time.Time) protocol.Moment
 }
@@ -57,9 +62,12 @@ type Stats struct {
 // Session is one player's seat in one room as seen from the network. It outlives its connections: a
 // player who resumes attaches a new one.
 type Session struct {
-	User string // id of the person, the same in every room
-	Name string // display name
-	Flow Flow   // sent by the room, acknowledged by the reader
+	User   string // id of the person, the same in every room
+	Name   string // display name
+	Room   string // id of the room
+	Kind   string // its kind
+	Number uint32 // of the seat, from 1; 0 for a spectator
+	Flow   Flow   // sent by the room, acknowledged by the reader
 
 	receiver Receiver
 	stats    *Stats
@@ -84,6 +92,20 @@ func NewSession(user, name string, to Receiver, limits Limits, stats *Stats) *Se
 		bytes:    rate.NewLimiter(bytes, max(int(2*limits.Bytes), protocol.MaxInbound)),
 		patience: rate.NewLimiter(messages/10, int(4*limits.Messages)),
 	}
+}
+
+// Announce sends an event from outside the game, with the next snapshot: reliable and in order, like the
+// game's own. It reports whether it will reach the player. It may be called from any goroutine and does not wait.
+func (s *Session) Announce(e *Event) bool { return s.receiver.Announce(e) }
+
+// Kick removes the player from the room. It may be called from any goroutine and does not wait.
+func (s *Session) Kick(reason string) { s.receiver.Kick(reason) }
+
+// Away reports whether the session has no connection at present.
+func (s *Session) Away() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn == nil
 }
 
 // Attach makes c the session's connection and returns the one that it replaces, or nil. The client

@@ -39,6 +39,8 @@ func (l *ledger) Message(request uint32, name, body []byte) error {
 
 func (l *ledger) Limited()                         { l.limited++ }
 func (l *ledger) Leave()                           { l.left++ }
+func (l *ledger) Announce(*player.Event) bool      { return true }
+func (l *ledger) Kick(string)                      {}
 func (*ledger) Moment(_ time.Time) protocol.Moment { return protocol.Moment{Tick: 77, Fraction: 5} }
 
 // line is a connection that keeps the last message sent.

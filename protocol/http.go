@@ -1,23 +1,82 @@
 package protocol
 
-// MatchRequest is the body of POST /v1/match, at most 4 KiB of JSON.
+import "encoding/json"
+
+// MatchRequest is the body of POST /v1/match, at most 4 KiB of JSON. Which fields count depends on Mode;
+// one that does not is refused.
 type MatchRequest struct {
-	Kind string `json:"kind"`           // name of the game kind, such as "arena"
-	Mode string `json:"mode"`           // "quick": join the fullest open room, or create one
+	Kind string `json:"kind"`           // name of the game kind, such as "arena"; "join" may leave it out
+	Mode string `json:"mode"`           // one of the Mode constants; "quick" if left out
 	Name string `json:"name,omitempty"` // display name; a guest without one gets one
+
+	Guest string `json:"guest,omitempty"` // MatchReply.Guest of an earlier match: be the same guest again
+
+	Room     string `json:"room,omitempty"`     // join: id of the room, which is also its code; case and dashes don't count
+	Password string `json:"password,omitempty"` // create: sets it; join: must be it
+	Private  bool   `json:"private,omitempty"`  // create: the room is not listed, and quick does not find it
+	Spectate bool   `json:"spectate,omitempty"` // quick, join: watch without a seat
+
+	Options json.RawMessage `json:"options,omitempty"` // create, quick: an object, for the game that is made if one is
+	Filter  json.RawMessage `json:"filter,omitempty"`  // quick: an object; only rooms whose listing data has these properties
+
+	Skill      float64           `json:"skill,omitempty"`      // queue: the player's rating
+	Properties map[string]string `json:"properties,omitempty"` // queue: must be equal within a match, such as region
+	Party      string            `json:"party,omitempty"`      // queue: a code that friends share, to be matched together
+	PartySize  int               `json:"party_size,omitempty"` // queue: how many friends share it, themselves included
 }
 
-// MatchReply is the answer to a MatchRequest.
+// The modes of a MatchRequest.
+const (
+	ModeQuick  = "quick"  // join the fullest open room that fits, or create one
+	ModeCreate = "create" // create a room
+	ModeJoin   = "join"   // join the room named by id
+	ModeQueue  = "queue"  // wait for others of the same skill
+)
+
+// MatchReply is the answer to a MatchRequest, with status 200.
 type MatchReply struct {
-	Room   string `json:"room"`   // id of the room in which a seat is held
-	Ticket string `json:"ticket"` // opaque, single use, expires after 15 s
-	URL    string `json:"url"`    // ws:// or wss:// address to connect to, ticket included
-	Player string `json:"player"` // user id of the player
+	Room      string `json:"room"`                // id of the room in which a seat is held
+	Ticket    string `json:"ticket"`              // opaque, single use, expires after 15 s
+	URL       string `json:"url"`                 // ws:// or wss:// address to connect to, ticket included
+	Player    string `json:"player"`              // user id of the player
+	Guest     string `json:"guest,omitempty"`     // a guest's proof of that id, to be kept and sent with later matches
+	Spectator bool   `json:"spectator,omitempty"` // no seat is held: the ticket is for watching
+	Team      int    `json:"team,omitempty"`      // queue: the player's team, from 1
+}
+
+// QueueReply is the answer, with status 202, to a MatchRequest of mode "queue", and to GET
+// /v1/match/{queue}, which waits up to 20 s for news, while the player has not been matched. Then that call
+// answers with a MatchReply. DELETE /v1/match/{queue} leaves the queue; a client that does not ask for 30 s leaves it too.
+type QueueReply struct {
+	Queue   string  `json:"queue"`           // names the place in the queue; unguessable
+	Waited  float64 `json:"waited"`          // seconds so far
+	Waiting int     `json:"waiting"`         // players in this queue
+	Window  float64 `json:"window"`          // largest difference in skill that is accepted by now
+	Missing int     `json:"missing"`         // friends of the party who have not come yet
+	Guest   string  `json:"guest,omitempty"` // as in MatchReply
+}
+
+// RoomList is the answer to GET /v1/rooms.
+type RoomList struct {
+	Rooms []RoomInfo `json:"rooms"`
+	Next  string     `json:"next,omitempty"` // "after" for the next page; empty on the last
+}
+
+// RoomInfo is one listed room.
+type RoomInfo struct {
+	ID         string          `json:"id"`
+	Kind       string          `json:"kind"`
+	Players    int             `json:"players"` // seats taken or held
+	MaxPlayers int             `json:"max_players"`
+	Spectators int             `json:"spectators,omitempty"`
+	Locked     bool            `json:"locked,omitempty"`   // nobody may join at present
+	Password   bool            `json:"password,omitempty"` // needed to join
+	Data       json.RawMessage `json:"data,omitempty"`     // what the game says about the room
 }
 
 // HTTPError is the body of every refusal of the HTTP API.
 type HTTPError struct {
-	Code    string `json:"code"`    // stable, for programs: one of the Err constants
+	Code    string `json:"code"`    // stable, for programs: one of the Err constants, or a game's own
 	Message string `json:"message"` // for a person: what was wrong, and what to change
 }
 
@@ -29,6 +88,13 @@ const (
 	ErrUnknownKind   = "unknown_kind"
 	ErrUnknownMode   = "unknown_mode"
 	ErrServerFull    = "server_full"
+	ErrRoomUnknown   = "room_unknown"
+	ErrRoomFull      = "room_full"
+	ErrRoomLocked    = "room_locked"
+	ErrPassword      = "password_wrong"
+	ErrQueueUnknown  = "queue_unknown"
+	ErrUnauthorized  = "unauthorized" // who are you: the token is missing, malformed or expired
+	ErrBanned        = "banned"
 	ErrTicketInvalid = "ticket_invalid"
 	ErrTicketExpired = "ticket_expired"
 	ErrTicketUsed    = "ticket_used"

@@ -40,6 +40,13 @@ func (b *backlog) appendUnsent(to []byte, tick uint32) []byte {
 	return append(to, b.bytes[at:]...)
 }
 
+// unsend takes back what appendUnsent gave for the message of tick, which did not leave.
+func (b *backlog) unsend(tick uint32) {
+	for i := len(b.items) - 1; i >= 0 && (b.items[i].sent == tick || b.items[i].sent == 0); i-- {
+		b.items[i].sent = 0
+	}
+}
+
 // ack drops what left with messages up to that of tick.
 func (b *backlog) ack(tick uint32) {
 	n, size := 0, 0

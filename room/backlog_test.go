@@ -43,3 +43,14 @@ func TestBacklogIsBounded(t *testing.T) {
 		})
 	}
 }
+
+func TestAMessageThatDidNotLeaveIsTakenBackAlone(t *testing.T) {
+	var b backlog
+	b.add([]byte("one"))
+	require.Equal(t, "one", string(b.appendUnsent(nil, 5)))
+	b.add([]byte("two"))
+	require.Equal(t, "two", string(b.appendUnsent(nil, 6)))
+	b.unsend(6)
+	b.add([]byte("three"))
+	require.Equal(t, "twothree", string(b.appendUnsent(nil, 7)), "the client has one, acknowledged or not")
+}

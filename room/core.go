@@ -3,6 +3,7 @@ package room
 import (
 	"container/heap"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -25,6 +26,8 @@ type core struct {
 	rejoiner Rejoiner
 	seer     Seer
 	handlers map[string]handler
+	signals  map[string]signal
+	courier  Courier // nil in a playback, and where there is none
 	tick     Tick
 
 	number     uint32 // the tick being made, or made last
@@ -36,14 +39,15 @@ type core struct {
 	workSeq    uint32
 	startWork  func(id uint32, work func(context.Context) ([]byte, error))
 
-	kicks   []kick
-	kicked  []kick // carried out in this tick
-	locked  bool
-	listing []byte
-	listed  bool // locked or listing has changed
-	ended   bool
-	result  []byte
-	event   []byte // scratch
+	watchers []*backlog // of spectators, who get what is broadcast
+	kicks    []kick
+	kicked   []kick // carried out in this tick
+	locked   bool
+	listing  []byte
+	listed   bool // locked or listing has changed
+	ended    bool
+	result   []byte
+	event    []byte // scratch
 }
 
 // PanicError is a game's panic. It ended its room.
@@ -68,16 +72,16 @@ func (c *core) guard(f func()) (err error) {
 	return nil
 }
 
-func newCore(spec *Spec, seed uint64, startWork func(uint32, func(context.Context) ([]byte, error))) (*core, error) {
+func newCore(spec *Spec, seed uint64, options json.RawMessage, startWork func(uint32, func(context.Context) ([]byte, error))) (*core, error) {
 	c := &core{
-		spec: spec, world: state.NewWorld(spec.TickRate), handlers: map[string]handler{},
+		spec: spec, world: state.NewWorld(spec.TickRate), handlers: map[string]handler{}, signals: map[string]signal{},
 		works: map[uint32]func(*Tick, []byte, string){}, startWork: startWork,
 		// Two different streams from one seed; the second constant is PCG's default increment.
 		rand: rand.New(rand.NewPCG(seed, 0xda3e39cb94b95bdb)),
 	}
 	c.tick.core = c
 	var err error
-	if p := c.guard(func() { c.stepper, err = spec.build(&Setup{seed, c.world, c.handlers}) }); p != nil {
+	if p := c.guard(func() { c.stepper, err = spec.build(&Setup{seed, options, c.world, c.handlers, c.signals}) }); p != nil {
 		return nil, fmt.Errorf("room kind %q: New panicked: %v", spec.Name, p.(*PanicError).Value)
 	}
 	if err != nil {
@@ -114,6 +118,7 @@ const (
 	opBack
 	opMessage
 	opResult
+	opSignal
 )
 
 // command is something that happened to a room between two ticks. Commands, inputs and the seed are
@@ -131,11 +136,13 @@ type command struct {
 
 // append appends the command to a recording.
 func (m *command) append(b []byte) []byte {
-	b = wire.AppendArray(b, 9)
+	b = wire.AppendArray(b, 11)
 	b = wire.AppendUint(b, uint64(m.op))
 	b = wire.AppendUint(b, uint64(m.player))
 	b = wire.AppendString(b, m.who.User)
 	b = wire.AppendString(b, m.who.Name)
+	b = wire.AppendBytes(b, m.who.Claims)
+	b = wire.AppendInt(b, int64(m.who.Team))
 	b = wire.AppendUint(b, uint64(m.cause))
 	b = wire.AppendUint(b, uint64(m.request))
 	b = wire.AppendString(b, m.name)
@@ -144,12 +151,12 @@ func (m *command) append(b []byte) []byte {
 }
 
 func (m *command) read(r *wire.Reader) {
-	if n := r.Array(); n != 9 {
+	if n := r.Array(); n != 11 {
 		r.Fail(wire.ErrLength)
 		return
 	}
 	m.op, m.player = op(min(r.Uint32(), 255)), r.Uint32()
-	m.who = Identity{User: string(r.String()), Name: string(r.String())}
+	m.who = Identity{User: string(r.String()), Name: string(r.String()), Claims: r.Bytes(), Team: int(r.Int())}
 	m.cause, m.request = Cause(min(r.Uint32(), 255)), r.Uint32()
 	m.name, m.body, m.failed = string(r.String()), r.Bytes(), string(r.String())
 }
@@ -163,6 +170,9 @@ func (c *core) join(who Identity, s *seat) (*Player, error) {
 	}
 	c.lastPlayer++
 	p := &Player{number: c.lastPlayer, who: who, seat: s, feed: c.stepper.newFeed()}
+	if s != nil {
+		p.out = &s.backlog
+	}
 	c.players = append(c.players, p)
 	if err := c.stepper.join(&c.tick, p); err != nil {
 		c.remove(p)
@@ -178,6 +188,14 @@ func (c *core) remove(p *Player) {
 
 // apply carries out a command other than opJoin. One for a player who is gone does nothing.
 func (c *core) apply(m *command) {
+	if m.op == opSignal {
+		// A signal that the game does not know, or that has another shape than it thinks, is the server's
+		// mistake, not the game's; Room.Signal has told its caller.
+		if f := c.signals[m.name]; f != nil {
+			_ = f(&c.tick, m.body)
+		}
+		return
+	}
 	if m.op == opResult {
 		if then := c.works[m.request]; then != nil {
 			delete(c.works, m.request)
@@ -265,7 +283,7 @@ func (c *core) encodeEvent(name string, body any) []byte {
 
 // deliver queues an encoded EVENT, REPLY or ERROR for p.
 func (c *core) deliver(p *Player, b []byte) {
-	if p.seat != nil && !p.gone {
-		p.seat.backlog.add(b)
+	if p.out != nil && !p.gone {
+		p.out.add(b)
 	}
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -41,7 +42,7 @@ type Rejoiner interface {
 
 // Seer is an optional interface of a Game with custom visibility: Sees reports whether p is shown the
 // entity. It is called for each player and entity after each tick and must be cheap; it must not change
-// anything. A player always sees the entities that it owns.
+// anything. A player always sees the entities that it owns. For a spectator p is nil.
 type Seer interface {
 	Sees(p *Player, table int, id state.ID) bool
 }
@@ -63,8 +64,10 @@ type Input[In any] struct {
 
 // Identity is who a player is.
 type Identity struct {
-	User string // id, the same in every room
-	Name string // display name: valid UTF-8, 1 to 32 characters, no control characters
+	User   string          // id, the same in every room
+	Name   string          // display name: valid UTF-8, 1 to 32 characters, no control characters
+	Claims json.RawMessage // what the user's token says beside that, an object; nil for guests
+	Team   int             // from a match by skill: the player's team, from 1; else 0
 }
 
 // Player is one seat of a room.
@@ -74,7 +77,8 @@ type Player struct {
 	away   bool
 	gone   bool
 	feed   feeder
-	seat   *seat // nil in a playback
+	seat   *seat    // nil in a playback
+	out    *backlog // nil in a playback
 }
 
 // Number is the seat's number, from 1, never used twice in a room. It is the owner to give to
@@ -86,6 +90,18 @@ func (p *Player) User() string { return p.who.User }
 
 // Name is the display name: 1 to 32 characters.
 func (p *Player) Name() string { return p.who.Name }
+
+// Team is the player's team in a match by skill, from 1; 0 in a room that players joined otherwise.
+func (p *Player) Team() int { return p.who.Team }
+
+// Claims decodes what the user's token says beside id and name into v, as encoding/json does. For a guest
+// it leaves v as it is.
+func (p *Player) Claims(v any) error {
+	if len(p.who.Claims) == 0 {
+		return nil
+	}
+	return json.Unmarshal(p.who.Claims, v)
+}
 
 // Away reports whether the connection is lost and the seat waits for a resume.
 func (p *Player) Away() bool { return p.away }

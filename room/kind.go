@@ -16,8 +16,9 @@ const (
 	DefaultEmptyFor   = 30 * time.Second
 	DefaultGrace      = 20 * time.Second
 
-	MaxTickRate   = 128
-	MaxMaxPlayers = 10_000
+	MaxTickRate       = 128
+	MaxMaxPlayers     = 10_000
+	MaxSpectatorDelay = 10_000 // ticks
 )
 
 // Kind is a kind of room: a name, a pace and the constructor of its game. The zero value of each
@@ -33,9 +34,49 @@ type Kind[In any] struct {
 	EmptyFor   time.Duration // how long an empty room stays; 30 s by default
 	Grace      time.Duration // how long the seat of a lost player is kept; 20 s by default
 
+	// Spectators is how many may watch a room without a seat; none by default. They see the room as it
+	// was SpectatorDelay ticks ago, so that nobody is told by a friend who watches; 0 by default. A delay costs
+	// the game's Step a second time.
+	Spectators     int
+	SpectatorDelay int
+
+	// Queue has players matched by skill, who ask for it; nil if this kind has no such queue.
+	Queue *QueueRules
+
 	// New makes the game of one room: it registers tables and handlers with the Setup. A panic in it
 	// is an error like one returned.
 	New func(s *Setup) (Game[In], error)
+}
+
+// QueueRules say which players are matched by skill. The zero value of each field is its default.
+//
+// A player who has waited w seconds accepts others whose skill differs by at most
+// min(Window + Widen*w, Widest); two are matched if both accept. Teams*TeamSize players make a match; when one
+// has waited for LateAfter, MinPlayers do.
+type QueueRules struct {
+	Teams      int           // 2 by default
+	TeamSize   int           // 1 by default
+	MinPlayers int           // fewest players of a match; Teams*TeamSize by default
+	Window     float64       // 100 by default
+	Widen      float64       // per second; 20 by default
+	Widest     float64       // 1000 by default
+	LateAfter  time.Duration // 30 s by default
+}
+
+func (q QueueRules) withDefaults() QueueRules {
+	orDefault(&q.Teams, 2)
+	orDefault(&q.TeamSize, 1)
+	orDefault(&q.MinPlayers, q.Teams*q.TeamSize)
+	orDefault(&q.Window, 100)
+	orDefault(&q.Widen, 20)
+	orDefault(&q.Widest, 1000)
+	orDefault(&q.LateAfter, 30*time.Second)
+	return q
+}
+
+func (q *QueueRules) valid() bool {
+	return q.Teams > 0 && q.TeamSize > 0 && q.MinPlayers > 0 && q.MinPlayers <= q.Teams*q.TeamSize &&
+		q.Window >= 0 && q.Widen >= 0 && q.Widest >= q.Window && q.LateAfter >= 0
 }
 
 // AnyKind is a Kind of any input type. Only Kind implements it.
@@ -50,6 +91,9 @@ type Spec struct {
 	OnDemand           bool
 	MaxPlayers         int
 	EmptyFor, Grace    time.Duration
+	Spectators         int
+	SpectatorDelay     int
+	Queue              *QueueRules
 	Inputs             []string // names of an input's fields, in the order of the wire
 
 	fault error
@@ -68,6 +112,11 @@ func (k Kind[In]) spec() *Spec {
 	s := &Spec{
 		Name: k.Name, Title: k.Title, About: k.About, TickRate: k.TickRate, OnDemand: k.OnDemand,
 		MaxPlayers: k.MaxPlayers, EmptyFor: k.EmptyFor, Grace: k.Grace,
+		Spectators: k.Spectators, SpectatorDelay: k.SpectatorDelay,
+	}
+	if k.Queue != nil {
+		rules := k.Queue.withDefaults()
+		s.Queue = &rules
 	}
 	orDefault(&s.Title, k.Name)
 	orDefault(&s.TickRate, DefaultTickRate)
@@ -86,6 +135,11 @@ func (k Kind[In]) spec() *Spec {
 	fault(s.MaxPlayers < 1 || s.MaxPlayers > MaxMaxPlayers, "MaxPlayers %d is not within 1 to %d", s.MaxPlayers, MaxMaxPlayers)
 	fault(s.EmptyFor < 0, "EmptyFor is negative")
 	fault(s.Grace < 0, "Grace is negative")
+	fault(s.Spectators < 0 || s.Spectators > MaxMaxPlayers, "Spectators %d is not within 0 to %d", s.Spectators, MaxMaxPlayers)
+	fault(s.SpectatorDelay < 0 || s.SpectatorDelay > MaxSpectatorDelay, "SpectatorDelay %d is not within 0 to %d ticks", s.SpectatorDelay, MaxSpectatorDelay)
+	fault(s.SpectatorDelay > 0 && s.OnDemand, "SpectatorDelay needs a room that does not tick OnDemand")
+	fault(s.Queue != nil && s.Queue.Teams*s.Queue.TeamSize > s.MaxPlayers, "Queue makes matches larger than MaxPlayers %d", s.MaxPlayers)
+	fault(s.Queue != nil && !s.Queue.valid(), "Queue has a negative or contradicting rule")
 	fault(k.New == nil, "New is missing")
 	var err error
 	s.Inputs, err = inputFields(reflect.TypeFor[In]())

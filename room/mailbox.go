@@ -86,7 +86,11 @@ func (p *joinPost) deliver(r *Room, now time.Time) error {
 	if !p.begin() {
 		return nil
 	}
-	s, refused, err := r.join(p.Join)
+	join := r.join
+	if p.Spectate {
+		join = r.watch
+	}
+	s, refused, err := join(p.Join)
 	switch {
 	case err != nil:
 		p.give(nil, ErrClosed)
@@ -151,6 +155,9 @@ func (p *lostPost) deliver(r *Room, now time.Time) error {
 	if !p.session.Detach(p.conn) {
 		return nil
 	}
+	if r.stopWatching(p.session) {
+		return nil
+	}
 	for _, s := range r.seats {
 		if s.session == p.session {
 			s.conn = nil
@@ -177,6 +184,15 @@ func (p *kickPost) deliver(r *Room, now time.Time) error {
 	}
 	p.give(struct{}{}, nil)
 	return err
+}
+
+type signalPost struct {
+	name string
+	body []byte
+}
+
+func (p *signalPost) deliver(r *Room, now time.Time) error {
+	return r.command(&command{op: opSignal, name: p.name, body: p.body})
 }
 
 type workPost struct {

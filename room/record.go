@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/tickhall/tickhall/protocol/wire"
@@ -18,8 +19,7 @@ type Recorder interface {
 
 // record hands the tick just made to the recorder.
 func (r *Room) record(failed error) {
-	rec := r.cfg.Recorder
-	if rec == nil {
+	if !r.recording() {
 		return
 	}
 	b := wire.AppendArray(r.frame[:0], 3)
@@ -34,7 +34,19 @@ func (r *Room) record(failed error) {
 	b = wire.AppendArray(b, players)
 	b = append(b, r.commands...)
 	r.frame = b
-	rec.Record(r.core.number, b, r.core.world.Checksum, failed)
+	if rec := r.cfg.Recorder; rec != nil {
+		rec.Record(r.core.number, b, r.core.world.Checksum, failed)
+	}
+}
+
+func (r *Room) recording() bool { return r.cfg.Recorder != nil || r.delayed != nil }
+
+// note takes down a command of this tick.
+func (r *Room) note(m *command) {
+	if r.recording() {
+		r.commands = m.append(r.commands)
+		r.recorded++
+	}
 }
 
 // Playback makes a recorded match again, without a room, connections or a clock.
@@ -42,14 +54,18 @@ type Playback struct {
 	core *core
 }
 
-// NewPlayback returns a playback of a room of that kind and seed. Its first frame must be that room's
-// first.
-func NewPlayback(kind AnyKind, seed uint64) (*Playback, error) {
+// NewPlayback returns a playback of a room of that kind, seed and options. Its first frame must be that
+// room's first.
+func NewPlayback(kind AnyKind, seed uint64, options json.RawMessage) (*Playback, error) {
 	spec, err := SpecOf(kind)
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCore(spec, seed, func(uint32, func(context.Context) ([]byte, error)) {})
+	return newPlayback(spec, seed, options)
+}
+
+func newPlayback(spec *Spec, seed uint64, options json.RawMessage) (*Playback, error) {
+	c, err := newCore(spec, seed, options, func(uint32, func(context.Context) ([]byte, error)) {})
 	if err != nil {
 		return nil, err
 	}

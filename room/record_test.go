@@ -137,14 +137,14 @@ func TestAPlaybackMakesTheSameWorld(t *testing.T) {
 	require.NoError(t, rec.failed)
 	require.Greater(t, len(rec.frames), 1500)
 
-	p, err := room.NewPlayback(stormKind(20), 99)
+	p, err := room.NewPlayback(stormKind(20), 99, nil)
 	require.NoError(t, err)
 	for i, frame := range rec.frames {
 		require.NoError(t, p.Step(frame))
 		require.Equal(t, rec.sums[i], p.Checksum(), "tick %d", p.Tick())
 	}
 
-	other, err := room.NewPlayback(stormKind(20), 100)
+	other, err := room.NewPlayback(stormKind(20), 100, nil)
 	require.NoError(t, err)
 	for _, frame := range rec.frames {
 		if err := other.Step(frame); err != nil {
@@ -172,7 +172,7 @@ func TestARecordingKeepsTheTickThatPanicked(t *testing.T) {
 		}
 	}
 	require.ErrorAs(t, rec.failed, new(*room.PanicError))
-	p, err := room.NewPlayback(g(), 0)
+	p, err := room.NewPlayback(g(), 0, nil)
 	require.NoError(t, err)
 	for _, frame := range rec.frames {
 		err = p.Step(frame)
@@ -188,7 +188,7 @@ func FuzzPlayback(f *testing.F) {
 	_, _ = m.Join(room.Join{Who: room.Identity{Name: "Ada"}, Conn: new(client)})
 	f.Add(rec.frames[0])
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		p, err := room.NewPlayback(stormKind(20), 0)
+		p, err := room.NewPlayback(stormKind(20), 0, nil)
 		require.NoError(t, err)
 		_ = p.Step(frame)
 	})

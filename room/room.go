@@ -27,17 +27,21 @@ var (
 	ErrClosed = errors.New("the room has ended: match again")
 	ErrFull   = errors.New("the room is full: match again")
 	ErrToken  = errors.New("the resume token belongs to no seat of this room: match again")
+	ErrSignal = errors.New("the game of this room takes no signal")
 )
 
 // Config is what a Room needs beside its Kind.
 type Config struct {
-	ID          string        // required
-	Seed        uint64        // of the game's chance
-	Limits      player.Limits // per player; the zero value is the default
-	Recorder    Recorder      // nil: nothing is recorded
-	Stats       *Stats        // shared by all rooms of a server; nil: a set of its own
-	PlayerStats *player.Stats // likewise
-	Log         *slog.Logger  // nil: slog.Default
+	ID          string           // required
+	Seed        uint64           // of the game's chance
+	Options     json.RawMessage  // what whoever asked for the room wants of it; see Setup.Options
+	Courier     Courier          // brings events to other rooms; nil: they are dropped
+	Registry    *player.Registry // of all sessions of a server; nil: a set of its own
+	Limits      player.Limits    // per player; the zero value is the default
+	Recorder    Recorder         // nil: nothing is recorded
+	Stats       *Stats           // shared by all rooms of a server; nil: a set of its own
+	PlayerStats *player.Stats    // likewise
+	Log         *slog.Logger     // nil: slog.Default
 }
 
 // Room is one running game. Its methods may be called from any goroutine, but for Run, once.
@@ -57,13 +61,22 @@ type Room struct {
 	busy    atomic.Int64 // when the current call into the game began: nanoseconds after base; 0 for none
 	touched atomic.Int64 // last Touch: nanoseconds after base
 	info    atomic.Pointer[Info]
+	ending  atomic.Uint32 // see Ended
 	works   sync.WaitGroup
+
+	eventsMu sync.Mutex
+	events   []*player.Event // announced, for everybody
 
 	// Run's goroutine owns the rest.
 	core      *core
 	clock     Clock
 	asleep    bool
 	seats     []*seat
+	watchers  []*seat         // spectators
+	delayed   *Playback       // what spectators see, if they see the past
+	late      [][]byte        // frames that it has yet to make, a ring
+	lateAt    int             // where the next one goes
+	announced []*player.Event // scratch
 	byToken   map[string]*seat
 	emptyFrom time.Time
 	left      int             // seats given up so far
@@ -76,6 +89,7 @@ type Room struct {
 	commands  []byte          // of this tick, for the recorder
 	recorded  int             // how many
 	frame     []byte
+	event     []byte // scratch
 }
 
 // Info is what the lobby lists of a room.
@@ -84,6 +98,7 @@ type Info struct {
 	Kind       string          `json:"kind"`
 	Players    int             `json:"players"` // seats taken, away ones included
 	MaxPlayers int             `json:"max_players"`
+	Spectators int             `json:"spectators,omitempty"`
 	Locked     bool            `json:"locked,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"` // what the game set with Tick.SetListing
 }
@@ -106,14 +121,24 @@ func New(kind AnyKind, cfg Config) (*Room, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.Registry == nil {
+		cfg.Registry = new(player.Registry)
+	}
 	r := &Room{
 		id: cfg.ID, spec: spec, cfg: cfg, base: time.Now(), names: map[string]string{},
 		mailbox: make(chan post, 256), wake: make(chan struct{}, 1), done: make(chan struct{}),
 		byToken: map[string]*seat{},
 	}
 	r.finish = sync.OnceFunc(func() { close(r.done) })
-	if r.core, err = newCore(spec, cfg.Seed, r.startWork); err != nil {
+	if r.core, err = newCore(spec, cfg.Seed, cfg.Options, r.startWork); err != nil {
 		return nil, err
+	}
+	r.core.courier = cfg.Courier
+	if spec.SpectatorDelay > 0 {
+		if r.delayed, err = newPlayback(spec, cfg.Seed, cfg.Options); err != nil {
+			return nil, err
+		}
+		r.late = make([][]byte, spec.SpectatorDelay)
 	}
 	for name := range r.core.handlers {
 		r.names[name] = name
@@ -134,6 +159,9 @@ func (r *Room) Info() *Info { return r.info.Load() }
 // Done is closed when the room has ended.
 func (r *Room) Done() <-chan struct{} { return r.done }
 
+// Ended is why the room ended: the code that its players were told, 0 while it runs.
+func (r *Room) Ended() protocol.Code { return protocol.Code(r.ending.Load()) }
+
 // Busy is for how long the current call into the game has been running, 0 if none is.
 func (r *Room) Busy(now time.Time) time.Duration {
 	since := r.busy.Load()
@@ -148,8 +176,9 @@ func (r *Room) Touch() { r.touched.Store(int64(time.Since(r.base))) }
 
 // Join asks for a seat.
 type Join struct {
-	Who  Identity
-	Conn player.Conn
+	Who      Identity
+	Conn     player.Conn
+	Spectate bool // watch without a seat
 	// Released is called exactly once, when the seat is free again; also if Join fails.
 	Released func()
 }
@@ -197,6 +226,31 @@ func (r *Room) Kick(ctx context.Context, number uint32, reason string) error {
 	a := newAnswer[struct{}]()
 	_, err := ask(ctx, r, &kickPost{number, reason, a}, a)
 	return err
+}
+
+// Announce sends an event to every player and spectator, with the next snapshot. It does not wait.
+func (r *Room) Announce(e *player.Event) {
+	r.announce(e)
+	r.nudge()
+}
+
+func (r *Room) announce(e *player.Event) {
+	r.eventsMu.Lock()
+	defer r.eventsMu.Unlock()
+	r.events = append(r.events, e)
+}
+
+// Signal sends a signal to the game, for the next tick. It waits while the mailbox is full. The error is
+// ErrClosed, ctx's, ErrSignal if the game does not know the name, or that body can't be encoded.
+func (r *Room) Signal(ctx context.Context, name string, body any) error {
+	if r.core.signals[name] == nil {
+		return fmt.Errorf("%w %q", ErrSignal, name)
+	}
+	b, err := marshal(body)
+	if err != nil {
+		return err
+	}
+	return r.post(ctx, &signalPost{name, b})
 }
 
 // Stop asks the room to end: players are told the code and the reason. It does not wait for it; see
@@ -271,7 +325,7 @@ func (r *Room) newToken() string { return r.id + "." + rand.Text() }
 
 func (r *Room) publish() {
 	r.info.Store(&Info{
-		ID: r.id, Kind: r.spec.Name, Players: len(r.seats), MaxPlayers: r.spec.MaxPlayers,
+		ID: r.id, Kind: r.spec.Name, Players: len(r.seats), MaxPlayers: r.spec.MaxPlayers, Spectators: len(r.watchers),
 		Locked: r.core.locked, Data: r.core.listing,
 	})
 }

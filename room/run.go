@@ -131,7 +131,7 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 	}
 	r.cfg.Stats.Ticks.Add(int64(ticks))
 	r.cfg.Stats.WorkedNanos.Add(int64(time.Since(now)))
-	if r.core.listed || r.info.Load().Players != len(r.seats) {
+	if info := r.info.Load(); r.core.listed || info.Players != len(r.seats) || info.Spectators != len(r.watchers) {
 		r.core.listed = false
 		r.publish()
 	}
@@ -143,7 +143,7 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 		stop := r.stop.Load()
 		r.end(stop.Code, stop.Reason, nil)
 		return true, nil
-	case len(r.seats) == 0:
+	case r.empty():
 		if r.asleep = true; r.left != left {
 			r.emptyFrom = now
 		}
@@ -176,6 +176,9 @@ func (r *Room) step(now time.Time, number uint32, first bool) error {
 	}
 	err := r.core.guard(func() { r.core.finish(nil) })
 	r.record(err)
+	if err == nil {
+		err = r.follow()
+	}
 	if err != nil {
 		return err
 	}
@@ -190,7 +193,7 @@ func (r *Room) step(now time.Time, number uint32, first bool) error {
 // deliver carries out what has arrived since the last tick: the mailbox, then, seat by seat, typed
 // messages, farewells and grace periods that are over.
 func (r *Room) deliver(now time.Time) error {
-	if r.spec.OnDemand || len(r.seats) == 0 {
+	if r.spec.OnDemand || r.empty() {
 		select { // first, so that a nudge for what comes after it is not lost
 		case <-r.wake:
 		default:
@@ -201,6 +204,8 @@ func (r *Room) deliver(now time.Time) error {
 			return err
 		}
 	}
+	r.deliverEvents()
+	r.deliverWatchers()
 	for i := 0; i < len(r.seats); i++ {
 		s := r.seats[i]
 		var mail mail
@@ -221,6 +226,8 @@ func (r *Room) deliver(now time.Time) error {
 		}
 		var err error
 		switch {
+		case s.kicked.Load() != nil:
+			err = r.leave(s, CauseKicked, protocol.CodeKicked, *s.kicked.Load())
 		case s.leaving.Load():
 			err = r.leave(s, CauseLeft, protocol.CodeNormal, "you left")
 		case s.backlog.full:
@@ -243,10 +250,7 @@ func (r *Room) deliver(now time.Time) error {
 
 // command records m and carries it out.
 func (r *Room) command(m *command) error {
-	if r.cfg.Recorder != nil {
-		r.commands = m.append(r.commands)
-		r.recorded++
-	}
+	r.note(m)
 	return r.core.guard(func() { r.core.apply(m) })
 }
 
@@ -258,27 +262,44 @@ func (r *Room) join(j Join) (s *seat, refused, err error) {
 	if len(r.seats) >= r.spec.MaxPlayers {
 		return nil, ErrFull, nil
 	}
-	if r.cfg.Recorder != nil {
-		r.commands = (&command{op: opJoin, who: j.Who}).append(r.commands)
-		r.recorded++
-	}
-	s = &seat{room: r, token: r.newToken(), released: j.Released, conn: j.Conn, welcome: true}
-	s.session = player.NewSession(j.Who.User, j.Who.Name, s, r.cfg.Limits, r.cfg.PlayerStats)
+	r.note(&command{op: opJoin, who: j.Who})
+	s = r.newSeat(j)
 	var p *Player
 	err = r.core.guard(func() { p, refused = r.core.join(j.Who, s) })
 	if err != nil || refused != nil {
 		return nil, refused, err
 	}
 	s.player, s.feed = p, p.feed
-	s.view = r.core.world.NewView(p.number, r.sees(p))
-	s.session.Attach(j.Conn, 0)
+	r.seat(s, r.core)
 	r.seats = append(r.seats, s)
 	r.byToken[s.token] = s
 	return s, nil, nil
 }
 
-func (r *Room) sees(p *Player) func(table int, id stateID) bool {
-	seer := r.core.seer
+// newSeat is what every seat begins as, a spectator's too.
+func (r *Room) newSeat(j Join) *seat {
+	s := &seat{room: r, token: r.newToken(), released: j.Released, conn: j.Conn, welcome: true}
+	s.session = player.NewSession(j.Who.User, j.Who.Name, s, r.cfg.Limits, r.cfg.PlayerStats)
+	s.session.Room, s.session.Kind = r.id, r.spec.Name
+	return s
+}
+
+// seat lets s see a world and be reached.
+func (r *Room) seat(s *seat, c *core) {
+	s.world = c.world
+	p := s.player
+	if p.number == 0 {
+		p = nil
+	}
+	s.view = c.world.NewView(s.player.number, sees(c.seer, p))
+	s.session.Number = s.player.number
+	s.session.Attach(s.conn, 0)
+	r.cfg.Registry.Add(s.session)
+}
+
+func (r *Room) empty() bool { return len(r.seats)+len(r.watchers) == 0 }
+
+func sees(seer Seer, p *Player) func(table int, id stateID) bool {
 	if seer == nil {
 		return nil
 	}
@@ -321,6 +342,7 @@ func (r *Room) free(s *seat, code protocol.Code, reason string) {
 
 func (r *Room) release(s *seat, code protocol.Code, reason string, result []byte) {
 	delete(r.byToken, s.token)
+	r.cfg.Registry.Remove(s.session)
 	s.player.gone = true
 	if s.conn != nil {
 		s.session.Detach(s.conn)
@@ -357,6 +379,8 @@ func (r *Room) end(code protocol.Code, reason string, result []byte) {
 		r.release(s, code, reason, result)
 	}
 	r.seats = nil
+	r.dismiss(code, reason, result)
+	r.ending.Store(uint32(code))
 	r.publish()
 }
 
@@ -372,5 +396,7 @@ func (r *Room) fail(err error) {
 		r.release(s, protocol.CodeRoomFailed, "the game failed in this room: match again", nil)
 	}
 	r.seats = nil
+	r.dismiss(protocol.CodeRoomFailed, "the game failed in this room", nil)
+	r.ending.Store(uint32(protocol.CodeRoomFailed))
 	r.publish()
 }

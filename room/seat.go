@@ -15,19 +15,21 @@ import (
 type seat struct {
 	room     *Room
 	player   *Player
-	feed     feeder
+	feed     feeder // nil for a spectator
 	session  *player.Session
 	letters  letters
 	token    string
 	released func()
 
-	// Set by the reader's goroutine, read by the room's.
+	// Set by other goroutines, read by the room's.
 	leaving atomic.Bool
+	kicked  atomic.Pointer[string]
 	limited atomic.Bool
 
 	// The room's goroutine owns the rest.
 	conn      player.Conn // nil while away
 	awayUntil time.Time
+	world     *state.World // what the player sees of it is the view
 	view      *state.View
 	backlog   backlog
 	welcome   bool   // WELCOME is due
@@ -43,6 +45,9 @@ var _ player.Receiver = (*seat)(nil)
 
 // Inputs implements player.Receiver.
 func (s *seat) Inputs(h protocol.InputHead, n int, r *wire.Reader) error {
+	if s.feed == nil {
+		return protocol.Closef(protocol.CodeProtocol, "a spectator sends no inputs")
+	}
 	if err := s.feed.decode(h, n, r, s.room.cfg.PlayerStats); err != nil {
 		return err
 	}
@@ -76,8 +81,27 @@ func (s *seat) Leave() {
 	s.room.nudge()
 }
 
+// Announce implements player.Receiver.
+func (s *seat) Announce(e *player.Event) bool {
+	ok := s.letters.announce(e)
+	s.room.nudge()
+	return ok
+}
+
+// Kick implements player.Receiver.
+func (s *seat) Kick(reason string) {
+	s.kicked.CompareAndSwap(nil, &reason)
+	s.room.nudge()
+}
+
 // Moment implements player.Receiver.
-func (s *seat) Moment(now time.Time) protocol.Moment { return s.room.moment(now) }
+func (s *seat) Moment(now time.Time) protocol.Moment {
+	m := s.room.moment(now)
+	if s.feed == nil {
+		m.Tick -= min(m.Tick, uint32(s.room.spec.SpectatorDelay))
+	}
+	return m
+}
 
 const (
 	maxLetters      = 64
@@ -91,6 +115,7 @@ type letters struct {
 	mu      sync.Mutex
 	in      mail
 	refused []uint32
+	events  []*player.Event // from outside the game
 
 	out mail // the room's goroutine
 }
@@ -131,6 +156,30 @@ func (l *letters) refuse(request uint32) bool {
 	}
 	l.refused = append(l.refused, request)
 	return true
+}
+
+// announce keeps an event; false if too many wait.
+func (l *letters) announce(e *player.Event) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.events) == maxBacklogItems {
+		return false
+	}
+	l.events = append(l.events, e)
+	return true
+}
+
+// takeEvents moves the events that wait to a backlog, as those of tick.
+func (l *letters) takeEvents(to *backlog, tick uint32, scratch []byte) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, e := range l.events {
+		scratch = e.Append(scratch[:0], tick)
+		to.add(scratch)
+		l.events[i] = nil
+	}
+	l.events = l.events[:0]
+	return scratch
 }
 
 // take returns what waits; it is valid until the next call. busy are the requests refused.

@@ -17,21 +17,10 @@ func (r *Room) send(now time.Time) {
 	r.sent = sent{}
 	r.retry = now.Add(step)
 	for _, s := range r.seats {
-		if s.conn == nil {
-			continue
-		}
-		s.backlog.ack(s.session.Flow.Acked())
-		switch {
-		case s.view.Base() == r.core.world.Tick():
-		case !s.conn.Ready():
-			r.sent.congested++
-			r.unsent = true
-		case !s.session.Flow.Open(step):
-			r.sent.unacknowledged++
-			r.unsent = true
-		default:
-			r.sendTo(s, now)
-		}
+		r.consider(s, now, step)
+	}
+	for _, s := range r.watchers {
+		r.consider(s, now, step)
 	}
 	r.cfg.Stats.sent(&r.sent)
 }
@@ -41,11 +30,33 @@ type sent struct {
 	snapshots, keyframes, bytes, congested, unacknowledged int
 }
 
+func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
+	if s.conn == nil {
+		return
+	}
+	s.backlog.ack(s.session.Flow.Acked())
+	switch {
+	case s.view.Base() == s.world.Tick():
+	case !s.conn.Ready():
+		r.sent.congested++
+		r.unsent = true
+	case !s.session.Flow.Open(step):
+		r.sent.unacknowledged++
+		r.unsent = true
+	default:
+		r.sendTo(s, now)
+	}
+}
+
 // sendTo sends s one message: WELCOME if it is due, the snapshot, and what is the player's own.
 func (r *Room) sendTo(s *seat, now time.Time) {
-	tick := r.core.world.Tick()
+	tick := s.world.Tick()
 	s.head = s.head[:0]
-	seq, slack := s.feed.consumed()
+	var seq uint32
+	var slack int
+	if s.feed != nil {
+		seq, slack = s.feed.consumed()
+	}
 	if s.welcome {
 		w := protocol.Welcome{
 			Room: r.id, Kind: r.spec.Name, Player: s.player.number, User: s.session.User, Token: s.token,
@@ -54,6 +65,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		}
 		s.head = w.Append(s.head)
 	}
+	base := s.view.Base()
 	snapshot, key := s.view.Next()
 	if key {
 		r.sent.keyframes++
@@ -65,18 +77,18 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		s.own = protocol.AppendHash(s.own, tick, s.view.Checksum())
 	}
 	s.parts = [3][]byte{s.head, snapshot, s.own}
-	s.newest = tick
 	s.session.Flow.Sent(tick, now)
 	if err := s.conn.Send(s.parts[:]...); err != nil {
 		// The connection is ending, or something slipped in after Ready: either way the client did not
-		// get this message, and a KEY, with all events since, will make up for it.
+		// get this message, and has all before it.
 		r.cfg.Stats.SendFailed.Add(1)
-		s.view.Rewind(0)
-		s.backlog.rewind(s.session.Flow.Acked())
+		s.session.Flow.Unsent()
+		s.view.Rewind(base)
+		s.backlog.unsend(tick)
 		r.unsent = true
 		return
 	}
-	s.welcome = false
+	s.newest, s.welcome = tick, false
 	r.sent.snapshots++
 	r.sent.bytes += len(s.head) + len(snapshot) + len(s.own)
 }

@@ -1,6 +1,8 @@
 package room
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -13,8 +15,25 @@ import (
 // seed. It is only valid until New returns.
 type Setup struct {
 	seed     uint64
+	options  json.RawMessage
 	world    *state.World
 	handlers map[string]handler
+	signals  map[string]signal
+}
+
+// Options decodes into v, as encoding/json does, what the player who asked for the room wants of it. A field that v
+// does not have is an error, of code "bad_options", which New should return: the player is shown it. Without
+// options v stays as it is.
+func (s *Setup) Options(v any) error {
+	if len(s.options) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(s.options))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return Errorf("bad_options", "options: %v", err)
+	}
+	return nil
 }
 
 // Seed is the room's seed. A game that needs chance while it is being made takes it from there; later
@@ -25,6 +44,25 @@ func (s *Setup) Seed() uint64 { return s.seed }
 // package state describes. It panics if a tag is wrong; the room is then not created.
 func Table[T any](s *Setup, name string) *state.Table[T] {
 	return state.NewTable[T](s.world, name)
+}
+
+type signal func(t *Tick, body []byte) error
+
+// OnSignal registers f for the signal called name, which the server's own code sends by Room.Signal: what
+// comes neither from a player nor from the game, such as a list of rooms. Signals are handled as typed
+// messages are, and recorded like them. OnSignal panics if name is taken, empty or longer than 64 bytes.
+func OnSignal[T any](s *Setup, name string, f func(t *Tick, v T)) {
+	if name == "" || len(name) > protocol.MaxName || s.signals[name] != nil {
+		panic(fmt.Sprintf("room.OnSignal: signal name %q is empty, too long or taken", name))
+	}
+	s.signals[name] = func(t *Tick, body []byte) error {
+		var v T
+		if err := msgpack.Unmarshal(body, &v); err != nil {
+			return fmt.Errorf("signal %q: %w", name, err)
+		}
+		f(t, v)
+		return nil
+	}
 }
 
 type handler func(t *Tick, p *Player, body []byte) ([]byte, error)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
+	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol/wire"
 )
 
@@ -47,12 +48,50 @@ func (t *Tick) Send(name string, body any, to ...*Player) {
 	}
 }
 
-// Broadcast sends an event to every player. It is encoded once. See Send.
+// Broadcast sends an event to every player and spectator. It is encoded once. See Send.
 func (t *Tick) Broadcast(name string, body any) {
 	b := t.core.encodeEvent(name, body)
 	for _, p := range t.core.players {
 		t.core.deliver(p, b)
 	}
+	for _, w := range t.core.watchers {
+		w.add(b)
+	}
+}
+
+// Courier brings events to players of other rooms.
+type Courier interface {
+	// ToUser sends e to every session of a user, and returns to how many.
+	ToUser(user string, e *player.Event) int
+	// ToRoom sends e to every player of a room, and reports whether there is such a room.
+	ToRoom(id string, e *player.Event) bool
+}
+
+// SendUser sends an event to a user, by id, in every room of the server that the user is in. Whether
+// there is one the game is not told, for that is not its own state. See Send.
+func (t *Tick) SendUser(user, name string, body any) {
+	if e := t.core.outgoing(name, body); e != nil {
+		t.core.courier.ToUser(user, e)
+	}
+}
+
+// SendRoom sends an event to every player of another room, by id. See SendUser.
+func (t *Tick) SendRoom(id, name string, body any) {
+	if e := t.core.outgoing(name, body); e != nil {
+		t.core.courier.ToRoom(id, e)
+	}
+}
+
+// outgoing is an event for the courier, nil where there is none.
+func (c *core) outgoing(name string, body any) *player.Event {
+	if c.courier == nil {
+		return nil
+	}
+	e, err := player.NewEvent(name, body)
+	if err != nil {
+		panic("room: " + err.Error())
+	}
+	return e
 }
 
 // After calls f once, d after this tick in the game's time, rounded up to whole ticks, at least one;
