@@ -56,7 +56,7 @@ type Merger[In any] interface {
 // Input is what one player does in one tick.
 type Input[In any] struct {
 	Player *Player
-	Value  In              // the zero value if there has been none for 250 ms
+	Value  In              // the zero value if there has been none for 250 ms: ask Held before taking an aim from it
 	Seq    uint32          // number of the newest input merged into Value, 0 before the first
 	View   protocol.Moment // what the player was looking at when sending it
 	Held   bool            // nothing new came: Value is the last one repeated, or zero

@@ -95,7 +95,8 @@ func (c *core) outgoing(name string, body any) *player.Event {
 }
 
 // After calls f once, d after this tick in the game's time, rounded up to whole ticks, at least one;
-// before the Step of that tick. Calls due in the same tick come in the order in which they were asked for.
+// before the Step of that tick. Calls due in the same tick come in the order in which they were asked for. What f
+// captures lives on the heap, a loop's variable in each of its rounds: copy it where the timer is set.
 func (t *Tick) After(d time.Duration, f func(t *Tick)) {
 	c := t.core
 	ticks := (int64(d)*int64(c.spec.TickRate) + int64(time.Second) - 1) / int64(time.Second)
