@@ -41,6 +41,10 @@ func TestRandomLivesOfPlayers(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 			synctest.Wait()
 			require.NoError(t, witness.readAndAck(sw))
+			seated := r.Info().Players
+			require.LessOrEqual(t, seated, seats+1)
+			require.Equal(t, seated, r.users.Len(), "one session for each seat")
+			require.Equal(t, seated, witness.replica.Len(0), "one entity for each seat")
 			for i, l := range lives {
 				if l == nil {
 					if rnd.IntN(20) == 0 {
@@ -113,7 +117,6 @@ func TestRandomLivesOfPlayers(t *testing.T) {
 					require.Equal(t, have, l.c.events, "every event once and in order")
 				}
 			}
-			require.LessOrEqual(t, r.Info().Players, seats+1)
 		}
 		require.Greater(t, left, 20, "enough has happened")
 		time.Sleep(3 * time.Second) // every grace period is over
@@ -128,6 +131,7 @@ func TestRandomLivesOfPlayers(t *testing.T) {
 		require.NoError(t, r.stop())
 		require.EqualValues(t, joined, r.free.Load(), "every seat was given back exactly once")
 		require.EqualValues(t, joined, r.stats.Leaves.Load())
+		require.Zero(t, r.users.Len())
 		require.Equal(t, 1, witness.keys)
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/state"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/roomtest"
 )
@@ -28,6 +29,7 @@ type live struct {
 	t      *testing.T
 	stats  *room.Stats
 	player *player.Stats
+	users  *player.Registry
 	ended  chan error
 	cancel context.CancelFunc
 	free   atomic.Int32 // seats released
@@ -35,9 +37,9 @@ type live struct {
 
 func start(t *testing.T, k room.AnyKind) *live {
 	t.Helper()
-	l := &live{t: t, stats: new(room.Stats), player: new(player.Stats), ended: make(chan error, 1)}
+	l := &live{t: t, stats: new(room.Stats), player: new(player.Stats), users: new(player.Registry), ended: make(chan error, 1)}
 	var err error
-	l.Room, err = room.New(k, room.Config{ID: "r1", Seed: 7, Stats: l.stats, PlayerStats: l.player, Log: silent})
+	l.Room, err = room.New(k, room.Config{ID: "r1", Seed: 7, Stats: l.stats, PlayerStats: l.player, Registry: l.users, Log: silent})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	l.cancel = cancel
@@ -685,5 +687,22 @@ func TestABodyThatCannotTravelEndsItsRoomWithAnExplanation(t *testing.T) {
 		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) { t.Broadcast("now", time.Now()) }}))
 		r.join("Ada")
 		require.ErrorContains(t, <-r.ended, "time.Time")
+	})
+}
+
+type blind struct{ hands }
+
+func (*blind) Sees(*room.Player, int, state.ID) bool { panic("I can't see") }
+
+func TestAPanicInSeesEndsTheRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, kind(func(s *room.Setup) room.Game[struct{}] {
+			return &blind{hands{cards: room.Table[Card](s, "card")}}
+		}))
+		c := new(client)
+		_, err := r.Join(t.Context(), room.Join{Who: room.Identity{Name: "Ada"}, Conn: c})
+		require.NoError(t, err, "the game had let the player in")
+		require.ErrorContains(t, <-r.ended, "I can't see")
+		require.Equal(t, protocol.CodeRoomFailed, c.closeError().Code)
 	})
 }
