@@ -1,8 +1,6 @@
 package client
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -25,7 +23,6 @@ const (
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second // longer than writeTimeout, so that gws's writer ends before it
 	maxRetryAfter    = time.Minute
-	maxReply         = 8 << 10 // bytes of an HTTP reply's body
 )
 
 // ending is how an attempt to hold a seat ended, and what to do next. AdviceResume means to go on with
@@ -36,7 +33,8 @@ type ending struct {
 	wait   time.Duration // at the least, before the next attempt
 }
 
-// attempt takes a seat, if there is none, connects, and reads until the connection ends.
+// attempt takes a seat, if there is none, however long a queue takes; connects, and reads until the
+// connection ends.
 func (r *Room) attempt(ctx context.Context) ending {
 	if r.token == "" && r.ticket == nil {
 		if err := r.match(ctx); err != nil {
@@ -47,7 +45,7 @@ func (r *Room) attempt(ctx context.Context) ending {
 	if r.token != "" {
 		u = r.resumeURL()
 	}
-	l, err := r.dial(ctx, u)
+	l, err := r.cfg.dial(ctx, &r.counters, u)
 	if err != nil {
 		return refusal("connect", err)
 	}
@@ -125,70 +123,26 @@ func refusal(what string, err error) ending {
 	end := ending{err: fmt.Errorf("%s: %w", what, err), advice: protocol.AdviceResume}
 	var e *refused
 	if !errors.As(err, &e) {
-		if errors.Is(err, gws.ErrSubprotocolNegotiation) {
+		var f *fatal
+		if errors.Is(err, gws.ErrSubprotocolNegotiation) || errors.As(err, &f) {
 			end.advice = protocol.AdviceStop
 		}
 		return end
 	}
 	end.wait = e.wait
-	switch {
-	case e.Code == protocol.ErrTokenUnknown, e.status == http.StatusGone, e.status == http.StatusServiceUnavailable:
+	switch e.Code {
+	case protocol.ErrTokenUnknown, protocol.ErrTicketExpired, protocol.ErrTicketUsed, protocol.ErrQueueUnknown,
+		protocol.ErrServerFull, protocol.ErrShuttingDown:
+		end.advice = protocol.AdviceMatch
+		return end
+	}
+	switch { // another 503 is a proxy's, or passes: what is held need not be lost
+	case e.status == http.StatusGone:
 		end.advice = protocol.AdviceMatch
 	case e.status >= 400 && e.status < 500 && e.status != http.StatusTooManyRequests && e.status != http.StatusRequestTimeout:
 		end.advice = protocol.AdviceStop
 	}
 	return end
-}
-
-// match asks for a seat and keeps the ticket.
-func (r *Room) match(ctx context.Context) error {
-	body, err := json.Marshal(protocol.MatchRequest{Kind: r.cfg.Kind, Mode: r.cfg.Mode, Name: r.cfg.Name})
-	if err != nil {
-		return err
-	}
-	u, err := url.Parse(r.cfg.URL)
-	if err != nil {
-		return err
-	}
-	u = u.JoinPath("/v1/match")
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Close = true // one request, by hand: an http.Transport would start two goroutines for it
-	l, err := r.dial(ctx, u)
-	if err != nil {
-		return err
-	}
-	defer l.Conn.Close()
-	stop := closeOn(ctx, l.Conn)
-	defer stop()
-	if err := l.Conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
-		return err
-	}
-	if err := req.Write(l); err != nil {
-		return err
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(l), req)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return readRefusal(resp)
-	}
-	var reply protocol.MatchReply
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(&reply); err != nil {
-		return fmt.Errorf("reading the reply: %w", err)
-	}
-	ticket, err := url.Parse(reply.URL)
-	if err != nil || ticket.Host == "" || ticket.Scheme != "ws" && ticket.Scheme != "wss" {
-		return fmt.Errorf("the reply's url %q is not a WebSocket address", reply.URL)
-	}
-	base := *ticket
-	base.RawQuery = ""
-	r.ticket, r.base, r.token = ticket, &base, ""
-	return nil
 }
 
 // resumeURL is the address that takes the seat back.
@@ -206,7 +160,7 @@ func (r *Room) resumeURL() *url.URL {
 }
 
 // dial connects to the host of u. The link is in its handshake.
-func (r *Room) dial(ctx context.Context, u *url.URL) (*link, error) {
+func (c *Config) dial(ctx context.Context, n *counters, u *url.URL) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	secure := u.Scheme == "https" || u.Scheme == "wss"
@@ -214,14 +168,14 @@ func (r *Room) dial(ctx context.Context, u *url.URL) (*link, error) {
 	if secure {
 		port = "443"
 	}
-	conn, err := r.cfg.Dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)))
+	conn, err := c.Dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)))
 	if err != nil {
 		return nil, err
 	}
 	if secure {
 		config := &tls.Config{}
-		if r.cfg.TLS != nil {
-			config = r.cfg.TLS.Clone()
+		if c.TLS != nil {
+			config = c.TLS.Clone()
 		}
 		config.ServerName = cmp.Or(config.ServerName, u.Hostname())
 		t := tls.Client(conn, config)
@@ -231,5 +185,5 @@ func (r *Room) dial(ctx context.Context, u *url.URL) (*link, error) {
 		}
 		conn = t
 	}
-	return &link{Conn: conn, counters: &r.counters, shaking: true, budget: maxHandshake}, nil
+	return &link{Conn: conn, counters: n, shaking: true, budget: maxHandshake}, nil
 }

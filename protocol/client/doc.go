@@ -1,4 +1,4 @@
-// Package client is the Go client of Tickhall: it matches, connects, resumes by itself, keeps a copy of
+// Package client is the Go client of Tickhall: it matches or queues, connects, resumes by itself, keeps a copy of
 // the room's world, sends inputs and typed messages, and follows the room's clock. protocol/README.md
 // specifies what it speaks. What to show, and what to predict, is left to its user.
 //

@@ -16,6 +16,8 @@ var (
 	ErrLost = errors.New("the seat was lost before an answer came")
 	// ErrTooLarge tells that what was to be sent is longer than a server takes: see protocol.MaxInbound.
 	ErrTooLarge = errors.New("message is too large to be sent")
+	// ErrSpectator tells that a spectator sends no inputs.
+	ErrSpectator = errors.New("a spectator sends no inputs")
 	// ErrBusy tells that too many messages wait behind a write that is stalled.
 	ErrBusy = errors.New("too many messages wait to be written")
 )

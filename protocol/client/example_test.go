@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/client"
 	"github.com/tickhall/tickhall/protocol/state"
 )
@@ -55,6 +56,42 @@ func ExampleRoom_Run() {
 		return steer, true
 	})
 	room.Leave()
+}
+
+// Wait in the queue with a friend, then play in the team that it gives.
+func ExampleConfig_queue() {
+	room := client.New(client.Config{
+		URL: "http://localhost:8080", Kind: "arena", Mode: protocol.ModeQueue,
+		Skill: 1500, Properties: map[string]string{"region": "eu"}, Party: "blue-otter", PartySize: 2,
+		OnQueue: func(q protocol.QueueReply) {
+			fmt.Printf("%d in the queue, %.0f s so far, %d friends to come\n", q.Waiting, q.Waited, q.Missing)
+		},
+	})
+	// ... with room.Run going on elsewhere, whose context ends the waiting:
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if room.Ready(ctx) == nil {
+		fmt.Println("team", room.Team())
+	}
+}
+
+// List the open rooms of a map, a page at a time.
+func ExampleRooms() {
+	cfg := client.Config{URL: "http://localhost:8080"}
+	query := client.RoomsQuery{Kind: "arena", Filter: map[string]string{"map": "ice"}}
+	for {
+		list, err := client.Rooms(context.Background(), cfg, query)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, r := range list.Rooms {
+			fmt.Printf("%s: %d of %d\n", r.ID, r.Players, r.MaxPlayers)
+		}
+		if query.After = list.Next; query.After == "" {
+			return
+		}
+	}
 }
 
 // Ask the room for something and wait for its answer.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -134,7 +135,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &conn{fake: f, in: make(chan said, 4096), closed: make(chan error, 1), stall: make(chan struct{}, 1)}
-	c.view = f.world.NewView(1, nil)
+	if !strings.Contains(r.URL.RawQuery, "watch") {
+		c.seat = 1
+	}
+	c.view = f.world.NewView(c.seat, nil)
 	u := gws.NewUpgrader(c, &gws.ServerOption{SubProtocols: []string{protocol.Subprotocol}})
 	socket, err := u.Upgrade(w, r)
 	if err != nil {
@@ -169,6 +173,7 @@ type conn struct {
 	view   *state.View
 	in     chan said
 	closed chan error
+	seat   uint32        // number of the player, 0 for a spectator
 	stall  chan struct{} // a lock, held while a message is taken: mutexes stop a bubble's time
 }
 
@@ -246,7 +251,7 @@ func (f *fake) accept() *conn { return <-f.conns }
 
 func (c *conn) welcome(resumed bool, lastInput uint32) {
 	w := protocol.Welcome{
-		Room: "room", Kind: "arena", Player: 1, User: "user-1", Token: "token", Rate: rate,
+		Room: "room", Kind: "arena", Player: c.seat, User: "user-1", Token: "token", Rate: rate,
 		Tick: c.fake.world.Tick(), LastInput: lastInput, Schema: c.fake.world.Schema().Append(nil),
 		Inputs: []string{"DX", "DY", "Fire"}, Resumed: resumed,
 	}

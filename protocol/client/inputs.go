@@ -70,8 +70,11 @@ func (in *Inputs[In]) fit(fields []string) error {
 
 // Send sends one input, with the moment that the player is shown and the acknowledgement of the last
 // snapshot. While there is no connection the input is kept for the next one, and Send tells so by
-// ErrAway. Call it once per tick, or less often.
+// ErrAway; a spectator's goes nowhere, ErrSpectator. Call it once per tick, or less often.
 func (in *Inputs[In]) Send(v In) error {
+	if in.room.Spectator() {
+		return ErrSpectator
+	}
 	now := in.room.since()
 	if err := in.add(v, now); err != nil {
 		return err
@@ -98,7 +101,7 @@ func (in *Inputs[In]) add(v In, now time.Duration) error {
 // Stream calls f once per tick of the room and sends what it returns with true. tick is the one for
 // which the input is likely to be in time. It runs up to a tenth faster or slower than the room, so
 // that just about one input waits there. Stream blocks in its caller's goroutine until ctx is done or
-// Run has returned; it pauses while there is no connection.
+// Run has returned, or with ErrSpectator at the first input of a spectator; it pauses while there is no connection.
 func (in *Inputs[In]) Stream(ctx context.Context, f func(tick uint32) (In, bool)) error {
 	r := in.room
 	if err := r.Ready(ctx); err != nil {

@@ -21,9 +21,28 @@ import (
 // default. The callbacks may be nil. Run's goroutine makes them.
 type Config struct {
 	URL  string // the server's address, such as "http://localhost:8080"
-	Kind string // kind of room
-	Mode string // "quick" by default
+	Kind string // kind of room; a join can do without
+	Mode string // one of protocol's Mode constants; protocol.ModeQuick by default
 	Name string // display name; the server gives one to a guest without
+
+	// What counts depends on Mode; the server refuses what does not.
+	Room     string // join: id of the room, which is also its code; case and dashes don't count
+	Password string // create: sets it; join: must be it
+	Private  bool   // create: the room is not listed, and quick does not find it
+	Spectate bool   // quick, join: watch without a seat
+	Options  any    // create, quick: for the game that is made, if one is; a struct or a map, sent as JSON
+	Filter   any    // quick: only rooms whose listing data has these properties; a struct or a map, sent as JSON
+
+	Skill      float64           // queue: the player's rating
+	Properties map[string]string // queue: must be equal within a match, such as region
+	Party      string            // queue: a code that friends share, to be matched together
+	PartySize  int               // queue: how many friends share it, oneself included
+
+	// Token says who the player is, where the server asks for it: a JWT. It is called for each HTTP
+	// request, so that it can renew the token, on Run's goroutine. After an error Run tries again.
+	Token func(ctx context.Context) (string, error)
+	// Guest is what Room.Guest gave earlier: be the same guest again. It counts where Token is nil.
+	Guest string
 
 	// Dial opens connections; a net.Dialer's by default. TLS is for https addresses.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -32,6 +51,8 @@ type Config struct {
 	// OnJoin is called when the first snapshot of a connection has been applied and its message
 	// processed whole; inputs may be sent from now on. resumed tells that it is still the same seat.
 	OnJoin func(resumed bool)
+	// OnQueue is told, in mode queue, how it stands, whenever there is news.
+	OnQueue func(protocol.QueueReply)
 	// OnSnapshot is called after each snapshot, the events of its message excepted.
 	OnSnapshot func(tick uint32)
 	// OnError is told what went wrong and was dealt with: a connection lost, a refusal after which Run
@@ -43,16 +64,34 @@ type Config struct {
 // Validate reports every fault of a Config.
 func (c *Config) Validate() error {
 	var faults []error
-	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		faults = append(faults, fmt.Errorf("client: URL %q must be http:// or https:// and a host", c.URL))
-	}
-	if c.Kind == "" {
+	if c.Kind == "" && c.Mode != protocol.ModeJoin {
 		faults = append(faults, errors.New("client: Kind is missing"))
 	}
-	return errors.Join(faults...)
+	if c.Room == "" && c.Mode == protocol.ModeJoin {
+		faults = append(faults, errors.New("client: Room is missing: which one to join"))
+	}
+	_, err := c.matchRequest()
+	return errors.Join(append(faults, c.validateURL(), err)...)
 }
 
-// Room is one seat in one room at a time, from New until Run returns.
+func (c *Config) validateURL() error {
+	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("client: URL %q must be http:// or https:// and a host", c.URL)
+	}
+	return nil
+}
+
+// fill gives a Config its defaults.
+func (c *Config) fill() {
+	if c.Mode == "" {
+		c.Mode = protocol.ModeQuick
+	}
+	if c.Dial == nil {
+		c.Dial = new(net.Dialer).DialContext
+	}
+}
+
+// Room is one seat in one room at a time, or a spectator's place, from New until Run returns.
 type Room struct {
 	cfg      Config
 	random   func() float64
@@ -60,6 +99,8 @@ type Room struct {
 	done     chan struct{} // closed when Run returns
 	ready    chan struct{} // closed when the first snapshot has been applied
 	welcome  atomic.Pointer[protocol.Welcome]
+	guest    atomic.Pointer[string] // never nil
+	team     atomic.Int64
 	joined   atomic.Bool
 	left     atomic.Bool
 	counters counters
@@ -86,6 +127,10 @@ type Room struct {
 	base    *url.URL // to connect with a token: without its query
 	token   string   // "" without a seat
 	needKey bool     // the copy of the world is no longer to be trusted
+	place   string   // in the queue, "" for none
+
+	nextTeam int  // of the last match
+	watching bool // the connection is, or was, a spectator's: there is no seat to come back to
 
 	lifeMu sync.Mutex
 	cancel context.CancelFunc // of Run's context
@@ -104,17 +149,13 @@ type binding interface {
 
 // New returns a Room that has no seat yet. It does nothing but to remember cfg; Run reports its faults.
 func New(cfg Config) *Room {
-	if cfg.Mode == "" {
-		cfg.Mode = "quick"
-	}
-	if cfg.Dial == nil {
-		cfg.Dial = new(net.Dialer).DialContext
-	}
+	cfg.fill()
 	r := &Room{
 		cfg: cfg, random: rand.Float64, born: time.Now(),
 		done: make(chan struct{}), ready: make(chan struct{}),
 		events: map[string]func([]byte){},
 	}
+	r.guest.Store(&cfg.Guest)
 	return r
 }
 
@@ -130,13 +171,15 @@ func (r *Room) mustBeNew(what string) {
 	}
 }
 
-// Run takes a seat and keeps it: it matches, connects, reads, resumes after a loss and matches again
-// when the seat is gone, with growing and random waits between. It returns nil when ctx is done or
-// after Leave; a *StopError when the server closed the connection for good; an error that wraps a
+// Run takes a seat and keeps it: it matches, waits in the queue, connects, reads, resumes after a loss and
+// matches again, by the same request, when the seat is gone, with growing and random waits between. A
+// spectator, who has no seat, matches again after each loss. It returns nil when ctx is done or after
+// Leave; a *StopError when the server closed the connection for good; an error that wraps a
 // *protocol.HTTPError when a request was refused for good; or what else can't be mended by trying
 // again, such as a table that does not fit. It may be called once.
 //
 // A ctx that ends cuts the connection: the server keeps the seat for its grace period. Leave gives it up.
+// Either leaves the queue, for which Run may take another 2 s.
 func (r *Room) Run(ctx context.Context) error {
 	if err := r.cfg.Validate(); err != nil {
 		return err
@@ -152,11 +195,15 @@ func (r *Room) Run(ctx context.Context) error {
 	r.lifeMu.Unlock()
 	defer close(r.done)
 	defer r.out.lost()
+	defer r.leaveQueue(ctx)
 
 	for ctx.Err() == nil && !r.left.Load() {
 		end := r.attempt(ctx)
 		if ctx.Err() != nil || r.left.Load() {
 			break
+		}
+		if r.watching && end.advice == protocol.AdviceResume {
+			end.advice = protocol.AdviceMatch
 		}
 		switch end.advice {
 		case protocol.AdviceStop:
@@ -165,7 +212,7 @@ func (r *Room) Run(ctx context.Context) error {
 			if r.token != "" {
 				r.out.lost()
 			}
-			r.ticket, r.token = nil, ""
+			r.ticket, r.token, r.place, r.watching = nil, "", "", false
 		}
 		r.report(end.err)
 		sleep(ctx, max(end.wait, r.backoff.next(r.random())))
@@ -182,8 +229,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Leave gives the seat up and makes Run return nil: when the server has said goodbye, within 2 s. It
-// does not wait for that.
+// Leave gives the seat up, or the place in the queue, and makes Run return nil: when the server has
+// said goodbye, within 2 s. It does not wait for that.
 func (r *Room) Leave() {
 	r.left.Store(true)
 	r.lifeMu.Lock()
@@ -222,6 +269,20 @@ func (r *Room) Joined() bool { return r.joined.Load() }
 // Welcome is the last WELCOME: who the client is, in which room, at what rate. It is nil before the
 // first. Do not change it.
 func (r *Room) Welcome() *protocol.Welcome { return r.welcome.Load() }
+
+// Guest is what the server told last to be the same guest again: give it to the next Room as
+// Config.Guest. It is empty for a player with a token, and before the first match.
+func (r *Room) Guest() string { return *r.guest.Load() }
+
+// Team is the player's team, from 1, if the queue made teams; else 0.
+func (r *Room) Team() int { return int(r.team.Load()) }
+
+// Spectator reports whether there is no seat: a spectator sees everything, sends no inputs, and is
+// refused every call.
+func (r *Room) Spectator() bool {
+	w := r.welcome.Load()
+	return w != nil && w.Player == 0
+}
 
 // Now estimates the room's time in ticks, with a fraction, as it is at the server at this moment. It
 // is 0 until the first sample of the clock, a round trip after joining.

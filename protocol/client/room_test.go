@@ -257,7 +257,9 @@ func TestRefusals(t *testing.T) {
 		{400, protocol.ErrUnknownKind, stop}, {403, protocol.ErrOrigin, stop}, {404, protocol.ErrTokenUnknown, again},
 		{404, protocol.ErrNotFound, stop}, {405, protocol.ErrMethod, stop}, {410, protocol.ErrTicketUsed, again},
 		{426, protocol.ErrUpgrade, stop}, {429, protocol.ErrRateLimited, resume}, {500, protocol.ErrInternal, resume},
-		{502, "http_502", resume}, {503, protocol.ErrServerFull, again},
+		{502, "http_502", resume}, {503, "http_503", resume}, {503, protocol.ErrServerFull, again}, {404, protocol.ErrQueueUnknown, again},
+		{404, protocol.ErrRoomUnknown, stop}, {409, protocol.ErrRoomFull, stop}, {401, protocol.ErrUnauthorized, stop},
+		{403, protocol.ErrBanned, stop},
 	} {
 		e := &refused{HTTPError: protocol.HTTPError{Code: c.code}, status: c.status, wait: time.Second}
 		end := refusal("connect", e)

@@ -8,8 +8,43 @@ export function decode(bytes: Uint8Array): any;
  */
 export function encode(value: unknown): Uint8Array;
 /**
+ * @typedef {object} ListOptions
+ * @property {string | URL} url the server, such as location.origin
+ * @property {string} [kind] only rooms of this kind
+ * @property {Record<string, string | number | boolean>} [filter] only rooms whose listing data has these properties
+ * @property {number} [limit] rooms at most in one answer
+ * @property {string} [after] `next` of the answer before
+ * @property {ConnectOptions["token"]} [token]
+ * @property {AbortSignal} [signal]
+ * @property {ConnectOptions["fetch"]} [fetch]
+ * @property {ConnectOptions["setTimeout"]} [setTimeout]
+ * @property {ConnectOptions["clearTimeout"]} [clearTimeout]
+ */
+/**
+ * One listed room.
+ * @typedef {object} RoomInfo
+ * @property {string} id
+ * @property {string} kind
+ * @property {number} players seats taken or held
+ * @property {number} maxPlayers
+ * @property {number} spectators
+ * @property {boolean} locked nobody may join at present
+ * @property {boolean} password needed to join
+ * @property {any} data what the game says about the room, or null
+ */
+/**
+ * Asks for the rooms that are listed, a page at a time. Rejects with a TickhallError.
+ *
+ * @param {ListOptions} options
+ * @returns {Promise<{rooms: RoomInfo[], next: string}>} next is empty on the last page
+ */
+export function listRooms(options: ListOptions): Promise<{
+    rooms: RoomInfo[];
+    next: string;
+}>;
+/**
  * Gets a seat in a room and resolves once its world is there. Rejects with a TickhallError whose code and
- * message tell why not.
+ * message tell why not. In mode "queue" that can take long: `onQueue` tells how it stands, `signal` ends it.
  *
  * @param {ConnectOptions} options
  * @returns {Promise<Room>}
@@ -19,8 +54,8 @@ export function connect(options: ConnectOptions): Promise<Room>;
 /**
  * Why something failed. `code` is stable and for programs: a code of the HTTP API ("server_full"), of an
  * ERROR that the game sent, the name of a close code ("kicked"), or one of the client's own: "network",
- * "timeout", "websocket", "version", "protocol", "hash", "lost", "closed", "invalid", "too_large",
- * "backlog", "callback". `message` is for a person.
+ * "timeout", "websocket", "version", "protocol", "hash", "lost", "closed", "aborted", "token", "invalid",
+ * "too_large", "backlog", "callback". `message` is for a person.
  */
 export class TickhallError extends Error {
     /**
@@ -152,28 +187,38 @@ export class Playhead {
  * @property {string[] | null} s likewise its strings
  * @property {number} born serial of the snapshot in which it entered
  * @property {number} died serial of the snapshot in which it left, Infinity before
- * @property {boolean} shown
  * @property {Entity} entity
+ */
+/**
+ * Shown is a table of a View.
+ * @typedef {object} Shown
+ * @property {Map<number, Entity>} entities
+ * @property {Map<number, Track>} shown the tracks whose entities those are
+ * @property {Listeners<ViewEvent>} listeners
+ * @property {ViewTable<any>} table
+ * @property {Track[]} tracks oldest first
  */
 /**
  * View is the world as it was a moment ago, between two snapshots: what to draw. `Room.interpolate`
  * brings it up to date; its entities are the same objects from frame to frame.
  */
 export class View {
+    /** @param {Caller} [call] calls a page's functions */
+    constructor(call?: Caller | undefined);
     /** The moment shown, in ticks. */
     tick: number;
     /**
      * The entities of a table at this moment.
      * @template {Entity} [T=Entity]
      * @param {string} name
-     * @returns {EntityMap<T>}
+     * @returns {ViewTable<T>}
      */
-    table<T extends Entity = Entity>(name: string): EntityMap<T>;
+    table<T extends Entity = Entity>(name: string): ViewTable<T>;
     /** Forgets everything: another room follows. */
     clear(): void;
     /** Notes the world as it stands after a snapshot. @param {Replica} replica */
     record(replica: Replica): void;
-    /** Shows the moment `tick`. @param {Replica} replica @param {number} tick */
+    /** Shows the moment `tick`, and tells of what has come and gone. @param {Replica} replica @param {number} tick */
     render(replica: Replica, tick: number): void;
     #private;
 }
@@ -182,8 +227,8 @@ export class View {
  * @template {Entity} [T=Entity]
  */
 export class EntityMap<T extends Entity = Entity> {
-    /** @param {string} name @param {Map<number, any>} entities */
-    constructor(name: string, entities: Map<number, any>);
+    /** @param {string} name @param {Map<number, any>} entities @param {(id: number) => boolean} mine */
+    constructor(name: string, entities: Map<number, any>, mine: (id: number) => boolean);
     name: string;
     get size(): number;
     /** @param {number} id @returns {T | undefined} */
@@ -192,7 +237,37 @@ export class EntityMap<T extends Entity = Entity> {
     has(id: number): boolean;
     /** @returns {IterableIterator<T>} */
     values(): IterableIterator<T>;
+    /** The entity that has been there longest, such as the only one of a table that holds the score. @returns {T | undefined} */
+    first(): T | undefined;
+    /** Whether the entity is this player's own. @param {number} id */
+    mine(id: number): boolean;
+    /** This player's own entities. @returns {IterableIterator<T>} */
+    own(): IterableIterator<T>;
     [Symbol.iterator](): IterableIterator<T>;
+    #private;
+}
+/** @typedef {"enter" | "leave"} ViewEvent */
+/**
+ * ViewTable is a table as a View shows it.
+ * @template {Entity} [T=Entity]
+ * @extends {EntityMap<T>}
+ */
+export class ViewTable<T extends Entity = Entity> extends EntityMap<T> {
+    /**
+     * @param {string} name @param {Map<number, any>} entities @param {(id: number) => boolean} mine
+     * @param {Listeners<ViewEvent>} listeners @param {Caller} call
+     */
+    constructor(name: string, entities: Map<number, any>, mine: (id: number) => boolean, listeners: Listeners<ViewEvent>, call: Caller);
+    /**
+     * Calls fn when an entity appears in the view or vanishes from it: within Room.interpolate, once the view is
+     * up to date. "enter" is also called at once for those that are there already. What comes and goes
+     * between two frames is not told.
+     *
+     * @param {ViewEvent} type
+     * @param {(entity: T) => void} fn
+     * @returns {() => void} ends the calls
+     */
+    on(type: ViewEvent, fn: (entity: T) => void): () => void;
     #private;
 }
 /** @typedef {"enter" | "change" | "leave"} TableEvent */
@@ -202,8 +277,8 @@ export class EntityMap<T extends Entity = Entity> {
  * @property {Table<any>} table
  * @property {Map<number, Entity>} entities
  * @property {Store | null} store
- * @property {Record<TableEvent, Set<(entity: any) => void>>} listeners
- * @property {(fn: (entity: any) => void, entity: Entity) => void} call
+ * @property {Listeners<TableEvent>} listeners
+ * @property {Caller} call
  */
 /**
  * Table is a table of the room's newest snapshot.
@@ -213,8 +288,6 @@ export class EntityMap<T extends Entity = Entity> {
 export class Table<T extends Entity = Entity> extends EntityMap<T> {
     /** @param {string} name @param {Mirror} mirror */
     constructor(name: string, mirror: Mirror);
-    /** Whether the entity is this player's own. @param {number} id */
-    mine(id: number): boolean;
     /**
      * Calls fn when an entity enters, has changed or has left. "enter" is also called at once for those
      * that are there already.
@@ -227,8 +300,8 @@ export class Table<T extends Entity = Entity> extends EntityMap<T> {
     #private;
 }
 /**
- * Room is a seat in a room: a copy of its world, a way to talk to it, and the connection beneath, which
- * mends itself. `connect` makes one.
+ * Room is a seat in a room, or a spectator's place: a copy of its world, a way to talk to it, and the
+ * connection beneath, which mends itself. `connect` makes one.
  */
 export class Room {
     /** @param {ConnectOptions} options */
@@ -236,8 +309,12 @@ export class Room {
     /** The room's id. */
     id: string;
     kind: string;
-    /** Number of the player's seat in the room. */
+    /** Number of the player's seat in the room, 0 for a spectator. */
     player: number;
+    /** Whether there is no seat: a spectator sees everything, sends no inputs, and is refused every call. */
+    spectator: boolean;
+    /** The player's team, from 1, if the queue made teams; else 0. */
+    team: number;
     /** The player's user id. */
     user: string;
     /** Ticks per second. */
@@ -312,7 +389,7 @@ export class Room {
     /**
      * Sets the input that is sent once per tick from now on, until another is set; null stops. What the
      * room's inputs name and `input` leaves out is zero. A boolean that is true for less than a tick is
-     * still sent once.
+     * still sent once. A spectator's go nowhere, so that a page need not ask.
      *
      * @param {Record<string, any> | null} input
      */
@@ -323,7 +400,7 @@ export class Room {
      * objects each time.
      */
     interpolate(): View;
-    /** Gives the seat up. Resolves when the room is closed. @returns {Promise<void>} */
+    /** Gives the seat up, or the place in the queue. Resolves when the room is closed. @returns {Promise<void>} */
     leave(): Promise<void>;
     #private;
 }
@@ -334,6 +411,66 @@ export class Room {
 export type Entity = {
     readonly id: number;
 } & Record<string, any>;
+/**
+ * What a table tells its listeners with.
+ */
+export type Listeners<K extends string> = Record<K, Set<(entity: any) => void>>;
+/**
+ * Calls a page's function.
+ */
+export type Caller = (fn: (entity: any) => void, entity: Entity) => void;
+export type ListOptions = {
+    /**
+     * the server, such as location.origin
+     */
+    url: string | URL;
+    /**
+     * only rooms of this kind
+     */
+    kind?: string | undefined;
+    /**
+     * only rooms whose listing data has these properties
+     */
+    filter?: Record<string, string | number | boolean> | undefined;
+    /**
+     * rooms at most in one answer
+     */
+    limit?: number | undefined;
+    /**
+     * `next` of the answer before
+     */
+    after?: string | undefined;
+    token?: ConnectOptions["token"];
+    signal?: AbortSignal | undefined;
+    fetch?: ConnectOptions["fetch"];
+    setTimeout?: ConnectOptions["setTimeout"];
+    clearTimeout?: ConnectOptions["clearTimeout"];
+};
+/**
+ * One listed room.
+ */
+export type RoomInfo = {
+    id: string;
+    kind: string;
+    /**
+     * seats taken or held
+     */
+    players: number;
+    maxPlayers: number;
+    spectators: number;
+    /**
+     * nobody may join at present
+     */
+    locked: boolean;
+    /**
+     * needed to join
+     */
+    password: boolean;
+    /**
+     * what the game says about the room, or null
+     */
+    data: any;
+};
 /**
  * What a WebSocket message has brought.
  */
@@ -404,9 +541,25 @@ export type Track = {
      * serial of the snapshot in which it left, Infinity before
      */
     died: number;
-    shown: boolean;
     entity: Entity;
 };
+/**
+ * Shown is a table of a View.
+ */
+export type Shown = {
+    entities: Map<number, Entity>;
+    /**
+     * the tracks whose entities those are
+     */
+    shown: Map<number, Track>;
+    listeners: Listeners<ViewEvent>;
+    table: ViewTable<any>;
+    /**
+     * oldest first
+     */
+    tracks: Track[];
+};
+export type ViewEvent = "enter" | "leave";
 export type TableEvent = "enter" | "change" | "leave";
 /**
  * Mirror is a table as the page knows it. It outlives the Store that it shows, which goes with its room.
@@ -415,8 +568,8 @@ export type Mirror = {
     table: Table<any>;
     entities: Map<number, Entity>;
     store: Store | null;
-    listeners: Record<TableEvent, Set<(entity: any) => void>>;
-    call: (fn: (entity: any) => void, entity: Entity) => void;
+    listeners: Listeners<TableEvent>;
+    call: Caller;
 };
 export type RoomState = "joined" | "reconnecting" | "closed";
 export type ConnectOptions = {
@@ -425,17 +578,79 @@ export type ConnectOptions = {
      */
     url: string | URL;
     /**
-     * the game, such as "arena"
+     * the game, such as "arena"; only a join can do without
      */
-    kind: string;
+    kind?: string | undefined;
     /**
-     * how to match; "quick" if left out: the fullest open room, or a new one
+     * how to get in: the fullest open room that fits, or a new one
+     * ("quick", if left out); a room of one's own; the room named by `room`; or with others of the same skill
      */
-    mode?: string | undefined;
+    mode?: "join" | "quick" | "create" | "queue" | undefined;
     /**
      * display name, 1 to 32 characters
      */
     name?: string | undefined;
+    /**
+     * join: the room's id, which is also its code; case and dashes don't count
+     */
+    room?: string | undefined;
+    /**
+     * create: sets it; join: must be it
+     */
+    password?: string | undefined;
+    /**
+     * create: the room is not listed, and quick does not find it
+     */
+    private?: boolean | undefined;
+    /**
+     * create, quick: for the game that is made, if one is
+     */
+    options?: Record<string, any> | undefined;
+    /**
+     * quick: only rooms whose listing data has these properties
+     */
+    filter?: Record<string, any> | undefined;
+    /**
+     * quick, join: watch without a seat
+     */
+    spectate?: boolean | undefined;
+    /**
+     * queue: the player's rating
+     */
+    skill?: number | undefined;
+    /**
+     * queue: must be equal within a match, such as region
+     */
+    properties?: Record<string, string> | undefined;
+    /**
+     * queue: a code that friends share, to be matched together
+     */
+    party?: string | undefined;
+    /**
+     * queue: how many friends share it, oneself included
+     */
+    partySize?: number | undefined;
+    /**
+     * queue: hears how it stands, whenever there is news
+     */
+    onQueue?: ((progress: QueueProgress) => void) | undefined;
+    /**
+     * gives up, and leaves the queue, while connect has not resolved; then see Room.leave
+     */
+    signal?: AbortSignal | undefined;
+    /**
+     * who the player is, where the server asks for it (a JWT);
+     * a function is called for each request, so that it can renew the token
+     */
+    token?: string | (() => string | Promise<string>) | undefined;
+    /**
+     * keeps a
+     * guest the same guest, under "tickhall.guest"; localStorage if left out and there is one, null for none
+     */
+    storage?: {
+        getItem(key: string): string | null;
+        setItem(key: string, value: string): void;
+    } | null | undefined;
     WebSocket?: {
         new (url: string | URL, protocols?: string | string[]): WebSocket;
         prototype: WebSocket;
@@ -459,6 +674,27 @@ export type ConnectOptions = {
      * where "online" is heard, and document.visibilitychange; globalThis if left out
      */
     window?: any;
+};
+/**
+ * How it stands in the queue.
+ */
+export type QueueProgress = {
+    /**
+     * seconds so far
+     */
+    waited: number;
+    /**
+     * players in this queue
+     */
+    waiting: number;
+    /**
+     * the largest difference in skill that is accepted by now
+     */
+    window: number;
+    /**
+     * friends of the party who have not come yet
+     */
+    missing: number;
 };
 /**
  * What Room.on can listen to, and what it gives.

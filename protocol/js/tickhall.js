@@ -31,6 +31,8 @@ const INT = 0, BOOL = 1, FLOAT = 2, ANGLE = 3, STRING = 4;
 
 /** Times in milliseconds, unless a name says otherwise. */
 const JOIN_TIMEOUT = 10_000; // to open, and to get WELCOME and KEY
+const POLL_TIMEOUT = 25_000; // the server answers within 20 s, and gives our place in the queue away after 30 s
+const POLL_EVERY = 250; // a queue in which much happens is not asked more often
 const CALL_TIMEOUT = 30_000; // outlasts the default grace of 20 s, so that a resume can still answer
 const BACKOFF_FIRST = 250, BACKOFF_GROWTH = 1.6, BACKOFF_CAP = 5_000;
 const STABLE = 5_000; // a connection that stood so long clears the count of attempts
@@ -41,6 +43,7 @@ const CLOCK_GAIN = 0.1, CLOCK_SNAP = 250;
 const EXTRAPOLATE = 250;
 const DELAY_TICKS = 2; // how far interpolation stays behind what has just arrived
 const HISTORY = 16; // snapshots kept for interpolation
+const JUMP_FACTOR = 4, JUMP_STEPS = 64; // see jumps
 const MAX_FAULTS = 5; // unreadable messages in a row, each soon after joining, before giving up
 const MAX_UNCONSUMED = 256; // inputs sent and not known to be consumed: beyond, sampling pauses
 const MAX_CATCH_UP = 4; // inputs that one late timer makes up for
@@ -53,8 +56,8 @@ const CONGESTED = 128; // bytes that the WebSocket has not got rid of
 /**
  * Why something failed. `code` is stable and for programs: a code of the HTTP API ("server_full"), of an
  * ERROR that the game sent, the name of a close code ("kicked"), or one of the client's own: "network",
- * "timeout", "websocket", "version", "protocol", "hash", "lost", "closed", "invalid", "too_large",
- * "backlog", "callback". `message` is for a person.
+ * "timeout", "websocket", "version", "protocol", "hash", "lost", "closed", "aborted", "token", "invalid",
+ * "too_large", "backlog", "callback". `message` is for a person.
  */
 export class TickhallError extends Error {
   /**
@@ -973,8 +976,17 @@ export class Playhead {
  * @property {string[] | null} s likewise its strings
  * @property {number} born serial of the snapshot in which it entered
  * @property {number} died serial of the snapshot in which it left, Infinity before
- * @property {boolean} shown
  * @property {Entity} entity
+ */
+
+/**
+ * Shown is a table of a View.
+ * @typedef {object} Shown
+ * @property {Map<number, Entity>} entities
+ * @property {Map<number, Track>} shown the tracks whose entities those are
+ * @property {Listeners<ViewEvent>} listeners
+ * @property {ViewTable<any>} table
+ * @property {Track[]} tracks oldest first
  */
 
 /**
@@ -985,28 +997,37 @@ export class View {
   /** The moment shown, in ticks. */
   tick = 0;
 
-  /** @type {Map<string, {entities: Map<number, Entity>, table: EntityMap, tracks: Track[]}>} */
+  /** @type {Map<string, Shown>} */
   #tables = new Map();
+  #call;
+  /** What the page has not been told of. @type {{fn: (entity: any) => void, entity: Entity}[]} */
+  #news = [];
   #ticks = new Float64Array(HISTORY);
   #first = 0;
   #last = -1;
+
+  /** @param {Caller} [call] calls a page's functions */
+  constructor(call = (fn, entity) => fn(entity)) {
+    this.#call = call;
+  }
 
   /**
    * The entities of a table at this moment.
    * @template {Entity} [T=Entity]
    * @param {string} name
-   * @returns {EntityMap<T>}
+   * @returns {ViewTable<T>}
    */
   table(name) {
-    return /** @type {EntityMap<any>} */ (this.#table(name).table);
+    return /** @type {ViewTable<any>} */ (this.#table(name).table);
   }
 
   /** @param {string} name */
   #table(name) {
     let t = this.#tables.get(name);
     if (!t) {
-      const entities = new Map();
-      t = { entities, table: new EntityMap(name, entities), tracks: [] };
+      const entities = new Map(), shown = new Map(), listeners = { enter: new Set(), leave: new Set() };
+      const mine = (/** @type {number} */ id) => shown.get(id)?.row.mine ?? false;
+      t = { entities, shown, listeners, table: new ViewTable(name, entities, mine, listeners, this.#call), tracks: [] };
       this.#tables.set(name, t);
     }
     return t;
@@ -1017,7 +1038,7 @@ export class View {
     this.#first = 0;
     this.#last = -1;
     for (const t of this.#tables.values()) {
-      t.entities.clear();
+      for (const track of [...t.shown.values()]) this.#hide(t, track);
       t.tracks.length = 0;
     }
   }
@@ -1038,7 +1059,7 @@ export class View {
       for (const track of t.tracks) {
         if (track.row.gone && track.died === Infinity) track.died = serial;
         if (track.died > this.#first) t.tracks[kept++] = track;
-        else this.#hide(t.entities, track);
+        else this.#hide(t, track);
       }
       t.tracks.length = kept;
     }
@@ -1049,21 +1070,46 @@ export class View {
     const size = HISTORY * store.fields.length;
     const track = {
       row, n: new Float64Array(size), s: row.s && new Array(size).fill(""),
-      born: serial, died: Infinity, shown: false, entity: newEntity(store, row),
+      born: serial, died: Infinity, entity: newEntity(store, row),
     };
     tracks.push(track);
     return track;
   }
 
-  /** @param {Map<number, Entity>} entities @param {Track} track */
-  #hide(entities, track) {
-    track.shown = false;
-    if (entities.get(track.row.id) === track.entity) entities.delete(track.row.id);
+  /** @param {Shown} t @param {Track} track */
+  #show(t, track) {
+    const { id } = track.row;
+    if (t.shown.get(id) === track) return;
+    t.shown.set(id, track);
+    t.entities.set(id, track.entity);
+    this.#note(t.listeners.enter, track.entity);
   }
 
-  /** Shows the moment `tick`. @param {Replica} replica @param {number} tick */
+  /** @param {Shown} t @param {Track} track */
+  #hide(t, track) {
+    const { id } = track.row;
+    if (t.shown.get(id) !== track) return;
+    t.shown.delete(id);
+    t.entities.delete(id);
+    this.#note(t.listeners.leave, track.entity);
+  }
+
+  /** @param {Set<(entity: any) => void>} listeners @param {Entity} entity */
+  #note(listeners, entity) {
+    for (const fn of listeners) this.#news.push({ fn, entity });
+  }
+
+  /** Shows the moment `tick`, and tells of what has come and gone. @param {Replica} replica @param {number} tick */
   render(replica, tick) {
-    if (this.#last < 0) return;
+    if (this.#last >= 0) this.#render(replica, tick);
+    const news = this.#news;
+    if (news.length === 0) return;
+    this.#news = [];
+    for (const { fn, entity } of news) this.#call(fn, entity);
+  }
+
+  /** @param {Replica} replica @param {number} tick */
+  #render(replica, tick) {
     let a = this.#last;
     while (a > this.#first && this.#ticks[a % HISTORY] > tick) a--;
     const from = this.#ticks[a % HISTORY], limit = from + (EXTRAPOLATE / 1000) * replica.rate;
@@ -1071,17 +1117,19 @@ export class View {
     this.tick = Math.max(from, Math.min(tick, to));
     const before = a > this.#first ? this.#ticks[(a - 1) % HISTORY] : -Infinity;
     for (const store of replica.stores) {
-      const { entities, tracks } = this.#table(store.name);
-      for (const track of tracks) {
+      const t = this.#table(store.name);
+      for (const track of t.tracks) {
         if (track.born > a || track.died <= a) {
-          if (track.shown) this.#hide(entities, track);
+          this.#hide(t, track);
           continue;
         }
-        if (a < this.#last && track.died > a + 1) this.#between(store, track, a, this.tick - from, to - from, replica.rate);
-        else this.#beyond(store, track, a, Math.min(this.tick, limit) - from, track.born < a ? from - before : Infinity, replica.rate);
-        if (track.shown) continue;
-        track.shown = true;
-        entities.set(track.row.id, track.entity);
+        if (a < this.#last && track.died > a + 1 && !jumps(store, track, a, to - from, replica.rate)) {
+          this.#between(store, track, a, this.tick - from, to - from, replica.rate);
+        } else {
+          const steady = track.born < a && !jumps(store, track, a - 1, from - before, replica.rate);
+          this.#beyond(store, track, a, Math.min(this.tick, limit) - from, steady ? from - before : Infinity, replica.rate);
+        }
+        this.#show(t, track);
       }
     }
   }
@@ -1109,7 +1157,8 @@ export class View {
   }
 
   /**
-   * Shows a track `ahead` ticks after snapshot a, the last one that it is in; the one before is `span` ticks older.
+   * Shows a track `ahead` ticks after snapshot a, without regard to the next one; the one before is `span` ticks older,
+   * or tells nothing if span is Infinity.
    * @param {Store} store @param {Track} track @param {number} a @param {number} ahead @param {number} span @param {number} rate
    */
   #beyond(store, track, a, ahead, span, rate) {
@@ -1127,6 +1176,23 @@ export class View {
       }
     }
   }
+}
+
+/**
+ * Whether a track is somewhere else in snapshot a + 1, `span` ticks after a, rather than on its way there: a
+ * field with a rate has gone more than JUMP_FACTOR times as far as the faster of both rates would take it, and
+ * more than JUMP_STEPS steps besides. Nothing is said of long gaps, in which much can have happened.
+ *
+ * @param {Store} store @param {Track} track @param {number} a @param {number} span @param {number} rate
+ */
+function jumps(store, track, a, span, rate) {
+  if (span > (EXTRAPOLATE / 1000) * rate) return false;
+  const { n } = track, size = store.fields.length, i0 = (a % HISTORY) * size, i1 = ((a + 1) % HISTORY) * size;
+  for (const { x, v, a: num, b: den } of store.moves) {
+    const fastest = Math.max(Math.abs(n[i0 + v.index]), Math.abs(n[i1 + v.index]));
+    if (Math.abs(n[i1 + x.index] - n[i0 + x.index]) > JUMP_STEPS + (JUMP_FACTOR * fastest * span * num) / den) return true;
+  }
+  return false;
 }
 
 /** The shortest way from angle p0 to p1. @param {number} p0 @param {number} p1 @param {number} den */
@@ -1177,11 +1243,13 @@ function refresh(store, row, entity) {
  */
 export class EntityMap {
   #entities;
+  #mine;
 
-  /** @param {string} name @param {Map<number, any>} entities */
-  constructor(name, entities) {
+  /** @param {string} name @param {Map<number, any>} entities @param {(id: number) => boolean} mine */
+  constructor(name, entities, mine) {
     this.name = name;
     this.#entities = entities;
+    this.#mine = mine;
   }
 
   get size() {
@@ -1206,6 +1274,77 @@ export class EntityMap {
   [Symbol.iterator]() {
     return this.values();
   }
+
+  /** The entity that has been there longest, such as the only one of a table that holds the score. @returns {T | undefined} */
+  first() {
+    return this.values().next().value;
+  }
+
+  /** Whether the entity is this player's own. @param {number} id */
+  mine(id) {
+    return this.#mine(id);
+  }
+
+  /** This player's own entities. @returns {IterableIterator<T>} */
+  *own() {
+    for (const entity of this.values()) if (this.#mine(entity.id)) yield entity;
+  }
+}
+
+/**
+ * What a table tells its listeners with.
+ * @template {string} K
+ * @typedef {Record<K, Set<(entity: any) => void>>} Listeners
+ */
+
+/** Calls a page's function. @typedef {(fn: (entity: any) => void, entity: Entity) => void} Caller */
+
+/**
+ * Adds fn to the listeners of type. One that wants to know what enters is told at once of what is there.
+ * @template {string} K
+ * @param {EntityMap<any>} table @param {Listeners<K>} listeners @param {Caller} call @param {K} type @param {(entity: any) => void} fn
+ */
+function listenTo(table, listeners, call, type, fn) {
+  if (!Object.hasOwn(listeners, type)) throw invalid(`no table event "${type}": there are ${Object.keys(listeners).join(", ")}`);
+  const mine = (/** @type {any} */ entity) => fn(entity); // so that the same fn can be given twice
+  listeners[type].add(mine);
+  if (type === "enter") for (const entity of [...table.values()]) call(mine, entity);
+  return () => void listeners[type].delete(mine);
+}
+
+/** @typedef {"enter" | "leave"} ViewEvent */
+
+/**
+ * ViewTable is a table as a View shows it.
+ * @template {Entity} [T=Entity]
+ * @extends {EntityMap<T>}
+ */
+export class ViewTable extends EntityMap {
+  #listeners;
+  #call;
+
+  /**
+   * @param {string} name @param {Map<number, any>} entities @param {(id: number) => boolean} mine
+   * @param {Listeners<ViewEvent>} listeners @param {Caller} call
+   */
+  constructor(name, entities, mine, listeners, call) {
+    super(name, entities, mine);
+    this.#listeners = listeners;
+    this.#call = call;
+  }
+
+  /**
+   * Calls fn when an entity appears in the view or vanishes from it: within Room.interpolate, once the view is
+   * up to date. "enter" is also called at once for those that are there already. What comes and goes
+   * between two frames is not told.
+   *
+   * @param {ViewEvent} type
+   * @param {(entity: T) => void} fn
+   * @returns {() => void} ends the calls
+   */
+  on(type, fn) {
+    return listenTo(this, this.#listeners, this.#call, type, fn);
+  }
 }
 
 /** @typedef {"enter" | "change" | "leave"} TableEvent */
@@ -1216,8 +1355,8 @@ export class EntityMap {
  * @property {Table<any>} table
  * @property {Map<number, Entity>} entities
  * @property {Store | null} store
- * @property {Record<TableEvent, Set<(entity: any) => void>>} listeners
- * @property {(fn: (entity: any) => void, entity: Entity) => void} call
+ * @property {Listeners<TableEvent>} listeners
+ * @property {Caller} call
  */
 
 /**
@@ -1230,13 +1369,8 @@ export class Table extends EntityMap {
 
   /** @param {string} name @param {Mirror} mirror */
   constructor(name, mirror) {
-    super(name, mirror.entities);
+    super(name, mirror.entities, (id) => mirror.store?.rows.get(id)?.mine ?? false);
     this.#mirror = mirror;
-  }
-
-  /** Whether the entity is this player's own. @param {number} id */
-  mine(id) {
-    return this.#mirror.store?.rows.get(id)?.mine ?? false;
   }
 
   /**
@@ -1248,12 +1382,7 @@ export class Table extends EntityMap {
    * @returns {() => void} ends the calls
    */
   on(type, fn) {
-    const { listeners, call } = this.#mirror;
-    if (!Object.hasOwn(listeners, type)) throw invalid(`no table event "${type}": there are enter, change and leave`);
-    const mine = (/** @type {T} */ entity) => fn(entity); // so that the same fn can be given twice
-    listeners[type].add(mine);
-    if (type === "enter") for (const entity of [...this.values()]) call(mine, entity);
-    return () => void listeners[type].delete(mine);
+    return listenTo(this, this.#mirror.listeners, this.#mirror.call, type, fn);
   }
 }
 
@@ -1262,9 +1391,26 @@ export class Table extends EntityMap {
 /**
  * @typedef {object} ConnectOptions
  * @property {string | URL} url the server, such as location.origin
- * @property {string} kind the game, such as "arena"
- * @property {string} [mode] how to match; "quick" if left out: the fullest open room, or a new one
+ * @property {string} [kind] the game, such as "arena"; only a join can do without
+ * @property {"quick" | "create" | "join" | "queue"} [mode] how to get in: the fullest open room that fits, or a new one
+ *   ("quick", if left out); a room of one's own; the room named by `room`; or with others of the same skill
  * @property {string} [name] display name, 1 to 32 characters
+ * @property {string} [room] join: the room's id, which is also its code; case and dashes don't count
+ * @property {string} [password] create: sets it; join: must be it
+ * @property {boolean} [private] create: the room is not listed, and quick does not find it
+ * @property {Record<string, any>} [options] create, quick: for the game that is made, if one is
+ * @property {Record<string, any>} [filter] quick: only rooms whose listing data has these properties
+ * @property {boolean} [spectate] quick, join: watch without a seat
+ * @property {number} [skill] queue: the player's rating
+ * @property {Record<string, string>} [properties] queue: must be equal within a match, such as region
+ * @property {string} [party] queue: a code that friends share, to be matched together
+ * @property {number} [partySize] queue: how many friends share it, oneself included
+ * @property {(progress: QueueProgress) => void} [onQueue] queue: hears how it stands, whenever there is news
+ * @property {AbortSignal} [signal] gives up, and leaves the queue, while connect has not resolved; then see Room.leave
+ * @property {string | (() => string | Promise<string>)} [token] who the player is, where the server asks for it (a JWT);
+ *   a function is called for each request, so that it can renew the token
+ * @property {{getItem(key: string): string | null, setItem(key: string, value: string): void} | null} [storage] keeps a
+ *   guest the same guest, under "tickhall.guest"; localStorage if left out and there is one, null for none
  * @property {typeof globalThis.WebSocket} [WebSocket]
  * @property {(url: string, init?: any) => Promise<any>} [fetch]
  * @property {() => number} [now] milliseconds that never run backwards; performance.now if left out
@@ -1272,6 +1418,15 @@ export class Table extends EntityMap {
  * @property {(id: any) => void} [clearTimeout]
  * @property {() => number} [random] from 0 to 1
  * @property {any} [window] where "online" is heard, and document.visibilitychange; globalThis if left out
+ */
+
+/**
+ * How it stands in the queue.
+ * @typedef {object} QueueProgress
+ * @property {number} waited seconds so far
+ * @property {number} waiting players in this queue
+ * @property {number} window the largest difference in skill that is accepted by now
+ * @property {number} missing friends of the party who have not come yet
  */
 
 /**
@@ -1321,41 +1476,171 @@ function closeError(code, reason, advice, result) {
  */
 const REFUSALS = {
   bad_request: "stop", unknown_kind: "stop", unknown_mode: "stop", origin_refused: "stop",
-  not_found: "stop", method_not_allowed: "stop",
+  not_found: "stop", method_not_allowed: "stop", unauthorized: "stop", banned: "stop",
+  room_unknown: "stop", room_full: "stop", room_locked: "stop", password_wrong: "stop", queue_unknown: "match",
   ticket_invalid: "match", ticket_expired: "match", ticket_used: "match", token_unknown: "match",
   server_full: "match", shutting_down: "match",
 };
 
-/** Set by Room, which alone can open one. @type {(room: Room) => Promise<void>} */
+const GUEST_KEY = "tickhall.guest";
+
+/** Where a page keeps its guest, unless it says otherwise: a browser may refuse even to name the place. */
+function localStore() {
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {ConnectOptions["token"]} token @returns {Promise<Record<string, string>>} */
+async function authorization(token) {
+  try {
+    const value = typeof token === "function" ? await token() : token;
+    return value ? { Authorization: `Bearer ${value}` } : {};
+  } catch (cause) {
+    throw new TickhallError("token", `the token could not be had: ${cause}`, { advice: "resume", cause });
+  }
+}
+
+/**
+ * Makes an HTTP request, whose answer may be a refusal. It ends after `timeout` ms, or when signal says so.
+ * @param {Pick<Required<ConnectOptions>, "fetch" | "setTimeout" | "clearTimeout">} env
+ * @param {string} url @param {any} init @param {number} timeout @param {AbortSignal} [signal]
+ */
+async function http(env, url, init, timeout, signal) {
+  const abort = new AbortController(), end = () => abort.abort();
+  if (signal?.aborted) end();
+  signal?.addEventListener("abort", end);
+  const timer = env.setTimeout(end, timeout);
+  try {
+    const res = await env.fetch(url, { ...init, signal: abort.signal, cache: "no-store" });
+    /** @type {any} */
+    let body = null;
+    try {
+      body = await res.json();
+    } catch (cause) { // not from Tickhall, or cut off
+      if (res.ok) throw cause; // a refusal's status has to do
+    }
+    const seconds = Number(res.headers?.get?.("Retry-After"));
+    return { ok: res.ok, status: res.status, body, retryAfter: seconds > 0 ? 1000 * seconds : 0 };
+  } catch (cause) {
+    if (signal?.aborted) throw aborted(signal.reason);
+    throw new TickhallError("network", "the server can't be reached", { advice: "resume", cause });
+  } finally {
+    env.clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  }
+}
+
+/** @param {unknown} cause */
+const aborted = (cause) => new TickhallError("aborted", "it was given up", { cause });
+
+/** What requests are made with, as far as the options leave it open. @param {Partial<ConnectOptions>} options */
+function environment(options) {
+  const g = /** @type {any} */ (globalThis);
+  return {
+    fetch: /** @type {Required<ConnectOptions>["fetch"]} */ (options.fetch ?? g.fetch?.bind(g)),
+    setTimeout: options.setTimeout ?? ((/** @type {() => void} */ fn, /** @type {number} */ ms) => setTimeout(fn, ms)),
+    clearTimeout: options.clearTimeout ?? ((/** @type {any} */ id) => clearTimeout(id)),
+  };
+}
+
+/** @param {string | URL} url */
+const withoutSlash = (url) => String(url).replace(/\/+$/, "");
+
+/**
+ * @typedef {object} ListOptions
+ * @property {string | URL} url the server, such as location.origin
+ * @property {string} [kind] only rooms of this kind
+ * @property {Record<string, string | number | boolean>} [filter] only rooms whose listing data has these properties
+ * @property {number} [limit] rooms at most in one answer
+ * @property {string} [after] `next` of the answer before
+ * @property {ConnectOptions["token"]} [token]
+ * @property {AbortSignal} [signal]
+ * @property {ConnectOptions["fetch"]} [fetch]
+ * @property {ConnectOptions["setTimeout"]} [setTimeout]
+ * @property {ConnectOptions["clearTimeout"]} [clearTimeout]
+ */
+
+/**
+ * One listed room.
+ * @typedef {object} RoomInfo
+ * @property {string} id
+ * @property {string} kind
+ * @property {number} players seats taken or held
+ * @property {number} maxPlayers
+ * @property {number} spectators
+ * @property {boolean} locked nobody may join at present
+ * @property {boolean} password needed to join
+ * @property {any} data what the game says about the room, or null
+ */
+
+/**
+ * Asks for the rooms that are listed, a page at a time. Rejects with a TickhallError.
+ *
+ * @param {ListOptions} options
+ * @returns {Promise<{rooms: RoomInfo[], next: string}>} next is empty on the last page
+ */
+export async function listRooms(options) {
+  if (!options?.url) throw invalid("listRooms needs a url");
+  const env = environment(options);
+  if (!env.fetch) throw invalid("there is no fetch here: give it as an option");
+  const query = new URLSearchParams();
+  for (const key of /** @type {const} */ (["kind", "limit", "after"])) {
+    if (options[key] !== undefined) query.set(key, String(options[key]));
+  }
+  for (const [key, value] of Object.entries(options.filter ?? {})) {
+    if (key.includes(":")) throw invalid(`a filter's key has no colon: "${key}"`);
+    query.append("prop", `${key}:${value}`);
+  }
+  const url = `${withoutSlash(options.url)}/v1/rooms?${query}`;
+  const reply = await http(env, url, { headers: await authorization(options.token) }, JOIN_TIMEOUT, options.signal);
+  if (!reply.ok) throw refusal(reply);
+  if (!Array.isArray(reply.body?.rooms)) throw new TickhallError("protocol", "the answer has no rooms", { status: reply.status });
+  return {
+    rooms: reply.body.rooms.map((/** @type {any} */ r) => ({
+      id: String(r.id), kind: String(r.kind), players: Number(r.players) || 0, maxPlayers: Number(r.max_players) || 0,
+      spectators: Number(r.spectators) || 0, locked: r.locked === true, password: r.password === true, data: r.data ?? null,
+    })),
+    next: String(reply.body.next ?? ""),
+  };
+}
+
+/** Set by Room, which alone can open one. @type {(room: Room, signal: AbortSignal | undefined) => Promise<void>} */
 let start;
 
 /**
  * Gets a seat in a room and resolves once its world is there. Rejects with a TickhallError whose code and
- * message tell why not.
+ * message tell why not. In mode "queue" that can take long: `onQueue` tells how it stands, `signal` ends it.
  *
  * @param {ConnectOptions} options
  * @returns {Promise<Room>}
  */
 export async function connect(options) {
   const room = new Room(options);
-  await start(room);
+  await start(room, options.signal);
   return room;
 }
 
 /**
- * Room is a seat in a room: a copy of its world, a way to talk to it, and the connection beneath, which
- * mends itself. `connect` makes one.
+ * Room is a seat in a room, or a spectator's place: a copy of its world, a way to talk to it, and the
+ * connection beneath, which mends itself. `connect` makes one.
  */
 export class Room {
   static {
-    start = (room) => room.#start();
+    start = (room, signal) => room.#start(signal);
   }
 
   /** The room's id. */
   id = "";
   kind = "";
-  /** Number of the player's seat in the room. */
+  /** Number of the player's seat in the room, 0 for a spectator. */
   player = 0;
+  /** Whether there is no seat: a spectator sees everything, sends no inputs, and is refused every call. */
+  spectator = false;
+  /** The player's team, from 1, if the queue made teams; else 0. */
+  team = 0;
   /** The player's user id. */
   user = "";
   /** Ticks per second. */
@@ -1375,8 +1660,11 @@ export class Room {
   // From the options.
   #base;
   #request;
+  #token;
+  #storage;
+  #onQueue;
   #WebSocket;
-  #fetch;
+  #env;
   #now;
   #setTimeout;
   #clearTimeout;
@@ -1393,7 +1681,11 @@ export class Room {
   /** What the next attempt does. @type {"resume" | "match"} */
   #next = "match";
   #url = new URL("ws://localhost/"); // of the last ticket; a resume goes to the same place
-  #token = "";
+  #seat = ""; // token of the seat, which a resume shows
+  #team = 0; // of the last match
+  /** What makes a guest the same guest: null before it was looked up, "" if there is none. @type {string | null} */
+  #guest = null;
+  #closing = new AbortController(); // ends what is under way over HTTP
   #attempts = 0;
   #faults = 0; // unreadable messages since the last stable connection
   #notBefore = 0; // the server asked not to be asked earlier
@@ -1459,16 +1751,24 @@ export class Room {
 
   /** @param {ConnectOptions} options */
   constructor(options) {
-    const g = /** @type {any} */ (globalThis);
-    if (!options?.url || typeof options.kind !== "string") throw invalid("connect needs a url and a kind");
-    this.#base = String(options.url).replace(/\/+$/, "");
-    this.#request = JSON.stringify({ kind: options.kind, mode: options.mode ?? "quick", name: options.name });
+    const g = /** @type {any} */ (globalThis), mode = options?.mode ?? "quick";
+    if (!options?.url || (typeof options.kind !== "string" && mode !== "join")) throw invalid("connect needs a url and a kind");
+    if (mode === "join" && !options.room) throw invalid("to join, connect needs a room");
+    this.#base = withoutSlash(options.url);
+    const { kind, name, room, password, options: forGame, filter, spectate, skill, properties, party, partySize } = options;
+    this.#request = {
+      kind, mode, name, room, password, private: options.private, spectate, options: forGame, filter,
+      skill, properties, party, party_size: partySize,
+    };
+    this.#token = options.token;
+    this.#storage = options.storage;
+    this.#onQueue = options.onQueue;
     this.#WebSocket = options.WebSocket ?? g.WebSocket;
-    this.#fetch = options.fetch ?? g.fetch?.bind(g);
-    if (!this.#WebSocket || !this.#fetch) throw invalid("there is no WebSocket or no fetch here: give them as options");
+    this.#env = environment(options);
+    if (!this.#WebSocket || !this.#env.fetch) throw invalid("there is no WebSocket or no fetch here: give them as options");
     this.#now = options.now ?? (() => performance.now());
-    this.#setTimeout = options.setTimeout ?? ((fn, ms) => setTimeout(fn, ms));
-    this.#clearTimeout = options.clearTimeout ?? ((id) => clearTimeout(id));
+    this.#setTimeout = this.#env.setTimeout;
+    this.#clearTimeout = this.#env.clearTimeout;
     this.#random = options.random ?? Math.random;
     const page = options.window ?? g, wake = () => {
       if (page.document?.visibilityState !== "hidden") this.#wake();
@@ -1561,11 +1861,12 @@ export class Room {
   /**
    * Sets the input that is sent once per tick from now on, until another is set; null stops. What the
    * room's inputs name and `input` leaves out is zero. A boolean that is true for less than a tick is
-   * still sent once.
+   * still sent once. A spectator's go nowhere, so that a page need not ask.
    *
    * @param {Record<string, any> | null} input
    */
   input(input) {
+    if (this.spectator) return;
     if (input === null) {
       this.#input = null;
       this.#pressed.clear();
@@ -1588,7 +1889,7 @@ export class Room {
   interpolate() {
     const replica = /** @type {Replica} */ (this.#replica), now = this.#now();
     if (!this.#view) {
-      this.#view = new View();
+      this.#view = new View((fn, entity) => this.#guard(() => fn(entity)));
       if (this.#trusted) this.#view.record(replica);
     }
     this.#viewedAt = now;
@@ -1601,7 +1902,7 @@ export class Room {
     return this.#view;
   }
 
-  /** Gives the seat up. Resolves when the room is closed. @returns {Promise<void>} */
+  /** Gives the seat up, or the place in the queue. Resolves when the room is closed. @returns {Promise<void>} */
   leave() {
     if (this.state === "closed") return Promise.resolve();
     return new Promise((resolve) => {
@@ -1617,11 +1918,26 @@ export class Room {
 
   // Connecting.
 
-  async #start() {
+  /** @param {AbortSignal} [signal] @returns {Promise<void>} */
+  #start(signal) {
+    return new Promise((resolve, reject) => {
+      const giveUp = () => {
+        const err = aborted(signal?.reason);
+        this.#finish(err);
+        reject(err);
+      };
+      if (signal?.aborted) return giveUp();
+      signal?.addEventListener("abort", giveUp);
+      this.#join().then(resolve, reject).finally(() => signal?.removeEventListener("abort", giveUp));
+    });
+  }
+
+  async #join() {
     for (let tries = 1; ; tries++) {
       let url = this.#next === "match" ? null : this.#resumeURL();
       try {
         url ??= await this.#match();
+        if (this.state === "closed") throw aborted(null); // a moment before the answer
       } catch (err) {
         this.#abandon();
         throw err;
@@ -1638,7 +1954,7 @@ export class Room {
           throw err;
         }
         if (err.advice === "match") this.#next = "match";
-        await new Promise((resolve) => this.#setTimeout(() => resolve(null), this.#backoff(tries)));
+        await this.#sleep(this.#backoff(tries));
       }
     }
   }
@@ -1646,53 +1962,144 @@ export class Room {
   #abandon() {
     this.state = "closed";
     for (const unhook of this.#unhook) unhook();
+    this.#closing.abort();
   }
 
-  /** Asks for a seat and returns where to connect to. */
-  async #match() {
-    const reply = await this.#http(`${this.#base}/v1/match`, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: this.#request,
+  /** Waits; rejects if the room is closed meanwhile. @param {number} ms @returns {Promise<void>} */
+  #sleep(ms) {
+    const { signal } = this.#closing;
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        this.#clearTimeout(timer);
+        reject(aborted(signal.reason));
+      };
+      const timer = this.#setTimeout(() => {
+        signal.removeEventListener("abort", end);
+        resolve();
+      }, ms);
+      if (signal.aborted) end();
+      else signal.addEventListener("abort", end, { once: true });
     });
-    if (!reply.ok) throw refusal(reply);
+  }
+
+  /** Gets a seat, however long a queue takes, and returns where to connect to. */
+  async #match() {
+    let place = "", queued = false, failures = 0;
+    for (;;) {
+      const asked = this.#now();
+      /** @type {TickhallError | null} */
+      let failed = null;
+      try {
+        const reply = place === "" ? await this.#ask() : await this.#poll(place);
+        if (this.#closing.signal.aborted) throw aborted(this.#closing.signal.reason);
+        if (!reply.ok) throw refusal(reply);
+        this.#keepGuest(reply.body?.guest);
+        if (reply.status !== 202) return this.#seated(reply);
+        if (typeof reply.body?.queue !== "string" || reply.body.queue === "") {
+          throw new TickhallError("protocol", "the answer names no place in the queue", { status: 202 });
+        }
+        if (place !== "") failures = 0; // a place that nobody knows when asked for it is none
+        place = reply.body.queue;
+        queued = true;
+        this.#tellQueue(reply.body);
+      } catch (e) {
+        failed = /** @type {TickhallError} */ (e);
+      }
+      try {
+        // Who never had a place hears at once what is wrong; one who waits does not lose it so easily.
+        if (failed && (!queued || failed.advice === "stop")) throw failed;
+        if (failed?.advice === "match") place = "";
+        const backoff = failed && Math.max(failed.retryAfter, this.#backoff(++failures));
+        await this.#sleep(backoff ?? Math.max(0, POLL_EVERY - (this.#now() - asked)));
+      } catch (err) {
+        if (place !== "") void this.#leaveQueue(place);
+        throw err;
+      }
+    }
+  }
+
+  /** Asks for a seat, or for a place in the queue. */
+  async #ask() {
+    const headers = await authorization(this.#token);
+    const guest = headers.Authorization ? undefined : this.#findGuest() || undefined;
+    return this.#http(`${this.#base}/v1/match`, {
+      method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify({ ...this.#request, guest }),
+    });
+  }
+
+  /** Waits for news of a place in the queue. @param {string} place */
+  async #poll(place) {
+    return this.#http(this.#placeURL(place), { headers: await authorization(this.#token) }, POLL_TIMEOUT);
+  }
+
+  /** @param {string} place */
+  #placeURL(place) {
+    return `${this.#base}/v1/match/${encodeURIComponent(place)}`;
+  }
+
+  /** Says that nobody waits any more; unsaid, the server finds out after 30 s. @param {string} place */
+  async #leaveQueue(place) {
     try {
-      if (typeof reply.body.url !== "string") throw new TypeError("no string");
-      const url = new URL(reply.body.url, this.#base);
+      // The room is closed, which must not end this request too; nor must the page, if it goes.
+      await http(this.#env, this.#placeURL(place), { method: "DELETE", headers: await authorization(this.#token), keepalive: true }, JOIN_TIMEOUT);
+    } catch { // then it finds out
+    }
+  }
+
+  /** @param {any} reply a QueueReply */
+  #tellQueue(reply) {
+    const number = (/** @type {unknown} */ v) => (typeof v === "number" ? v : 0);
+    const progress = { waited: number(reply.waited), waiting: number(reply.waiting), window: number(reply.window), missing: number(reply.missing) };
+    this.#guard(() => this.#onQueue?.(progress));
+  }
+
+  /** Takes a MatchReply. @param {{status: number, body: any}} reply */
+  #seated({ status, body }) {
+    try {
+      if (typeof body.url !== "string") throw new TypeError("no string");
+      const url = new URL(body.url, this.#base);
       // From a page of https: nothing but wss: works, whatever a server behind a proxy believes.
       url.protocol = this.#base.startsWith("https:") ? "wss:" : url.protocol.replace(/^http/, "ws");
+      this.#team = Number.isSafeInteger(body.team) ? body.team : 0;
       return (this.#url = url);
     } catch (cause) {
-      throw new TickhallError("protocol", "the answer to a match has no url", { status: reply.status, cause });
+      throw new TickhallError("protocol", "the answer to a match has no url", { status, cause });
+    }
+  }
+
+  #findGuest() {
+    if (this.#guest !== null) return this.#guest;
+    try {
+      const kept = (this.#storage === undefined ? localStore() : this.#storage)?.getItem(GUEST_KEY);
+      this.#guest = typeof kept === "string" ? kept : "";
+    } catch { // a browser that keeps nothing
+      this.#guest = "";
+    }
+    return this.#guest;
+  }
+
+  /** @param {unknown} guest */
+  #keepGuest(guest) {
+    if (typeof guest !== "string" || guest === "" || guest === this.#guest) return;
+    this.#guest = guest;
+    try {
+      (this.#storage === undefined ? localStore() : this.#storage)?.setItem(GUEST_KEY, guest);
+    } catch { // this room at least knows
     }
   }
 
   #resumeURL() {
     const url = new URL(this.#url);
     url.search = "";
-    url.searchParams.set("resume", this.#token);
+    url.searchParams.set("resume", this.#seat);
     url.searchParams.set("tick", String(this.#processed));
     if (!this.#trusted) url.searchParams.set("key", "1");
     return url;
   }
 
   /** @param {string} url @param {any} init */
-  async #http(url, init) {
-    const abort = new AbortController();
-    const timer = this.#setTimeout(() => abort.abort(), JOIN_TIMEOUT);
-    try {
-      const res = await this.#fetch(url, { ...init, signal: abort.signal, cache: "no-store" });
-      /** @type {any} */
-      let body = null;
-      try {
-        body = await res.json();
-      } catch { // not from Tickhall, or cut off: the status has to do
-      }
-      const seconds = Number(res.headers?.get?.("Retry-After"));
-      return { ok: res.ok, status: res.status, body, retryAfter: seconds > 0 ? 1000 * seconds : 0 };
-    } catch (cause) {
-      throw new TickhallError("network", "the server can't be reached", { advice: "resume", cause });
-    } finally {
-      this.#clearTimeout(timer);
-    }
+  #http(url, init, timeout = JOIN_TIMEOUT) {
+    return http(this.#env, url, init, timeout, this.#closing.signal);
   }
 
   /** Opens a connection; resolves once joined. @param {URL} url @returns {Promise<void>} */
@@ -1762,10 +2169,8 @@ export class Room {
     if (this.#leaving !== null) return this.#finish(closeError(1000, "you left"));
     if (err.advice === "stop") return this.#finish(err);
     if (this.state === "joined" && this.#now() - this.#joinedAt > STABLE) this.#attempts = this.#faults = 0;
-    if (err.advice === "match") {
-      this.#next = "match";
-      this.#forget();
-    }
+    if (err.advice === "match") this.#next = "match";
+    if (this.#next === "match") this.#forget();
     const attempt = ++this.#attempts, delay = Math.max(err.retryAfter, this.#backoff(attempt));
     this.#notBefore = this.#now() + err.retryAfter;
     this.#retry = this.#setTimeout(() => void this.#reconnect(), delay);
@@ -1808,9 +2213,11 @@ export class Room {
       ws.close(1000);
     }
     this.#stopInput();
-    for (const timer of [this.#timeTimer, this.#retry, this.#leaving, this.#dialing?.timer]) this.#clearTimeout(timer);
+    const dialing = this.#dialing;
+    for (const timer of [this.#timeTimer, this.#retry, this.#leaving, dialing?.timer]) this.#clearTimeout(timer);
     this.#dialing = this.#retry = null;
     this.#abandon();
+    dialing?.reject(err);
     this.#rejectCalls(new TickhallError("closed", err.message, { status: err.status }));
     this.#outbox = [];
     this.#emit("state", "closed");
@@ -1983,8 +2390,9 @@ export class Room {
     const resumed = r.bool();
 
     this.#welcomed = true;
-    this.#next = "resume";
-    this.#token = token;
+    this.spectator = player === 0;
+    this.#next = this.spectator ? "match" : "resume"; // a spectator has no seat to come back to
+    this.#seat = token;
     this.#resumed = resumed;
     if (!resumed || !this.#replica || rate !== this.rate || !sameBytes(schema, this.#schema)) {
       this.#replica = replica;
@@ -2005,7 +2413,7 @@ export class Room {
       this.#processed = 0;
       this.#seq = lastInput;
     }
-    Object.assign(this, { id, kind, player, user, rate, onDemand, inputs });
+    Object.assign(this, { id, kind, player, user, rate, onDemand, inputs, team: this.#team });
   }
 
   /** @param {number} lastInput */
@@ -2231,6 +2639,7 @@ export class Room {
   }
 
   #startInput() {
+    if (this.spectator) return;
     if (this.#inputTimer !== null || this.state !== "joined") return;
     const now = this.#now();
     this.#slack = SLACK;

@@ -50,6 +50,27 @@ test("a relative address of the WebSocket is the server's own", async () => {
   assert.equal(fake.socket.url, "wss://game.test/v1/connect?ticket=t");
 });
 
+test("a player's own entities, in the newest snapshot and in the view", async () => {
+  const { fake, room, ws } = await joined(), ids = (list) => [...list].map((s) => s.id);
+  const ships = room.table("ship"), drawn = room.interpolate().table("ship");
+  assert.deepEqual([ids(ships.own()), ships.first().id, room.table("rock").first()], [[], 7, undefined]);
+  ws.deliver([DELTA, 11, 1, 0, [], [], [8, 0, 0, 0, "Bo", 0]], [OWN, 0, 0, 0, 8, 0]);
+  assert.deepEqual(ids(ships.own()), [8]);
+  assert.equal(ships.own().next().value, ships.get(8));
+  await fake.advance(500);
+  room.interpolate();
+  assert.deepEqual([ids(drawn.own()), drawn.mine(7), drawn.mine(8), drawn.mine(9)], [[8], false, true, false]);
+  ws.deliver([DELTA, 12, 1, 0, [8], [], []]);
+  assert.deepEqual([ids(ships.own()), ids(drawn.own())], [[], [8]], "still drawn, and still one's own");
+});
+
+test("a view's callback that throws harms nobody", async (t) => {
+  t.mock.method(console, "error", () => {});
+  const { room } = await joined(), seen = watch(room, "error");
+  room.interpolate().table("ship").on("enter", () => { throw new Error("oops"); });
+  assert.equal(seen[0][1].code, "callback");
+});
+
 test("tells what changed, once the whole message is applied", async () => {
   const { room, ws } = await joined(), seen = [], ships = room.table("ship");
   ships.on("enter", (s) => seen.push(["enter", s.id, room.tick]));

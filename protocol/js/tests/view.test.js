@@ -76,6 +76,79 @@ test("entities appear and vanish at their moment", () => {
   assert.equal(view.table("ship").size, 0);
 });
 
+test("what comes and goes is told at its moment, once the view is up to date", () => {
+  const { view, show } = history([
+    [KEY, 10, [7, 0, 0, 0, "", 0], []], [DELTA, 12, 2, 0, [], [], [8, 0, 0, 0, "", 0]], [DELTA, 13, 1, 0, [8], [], []], [DELTA, 14, 1, 0, [7], [], []],
+    [DELTA, 15, 1, 0, [], [], [7, 800, 0, 0, "new", 0]],
+  ]);
+  const ships = view.table("ship"), seen = [], told = () => seen.splice(0);
+  show(10);
+  const off = ships.on("enter", (s) => seen.push(`+${s.id}${s.name} of ${ships.size}`));
+  ships.on("leave", (s) => seen.push(`-${s.id}${s.name} of ${ships.size}`));
+  assert.deepEqual(told(), ["+7 of 1"], "those that are there are told at once");
+  assert.equal(ships.first().id, 7);
+  show(11.9);
+  assert.deepEqual(told(), []);
+  show(12);
+  assert.deepEqual(told(), ["+8 of 2"]);
+  show(15);
+  assert.deepEqual(told(), ["-7 of 1", "-8 of 1", "+7new of 1"], "the same id, but another entity");
+  off();
+  view.clear();
+  assert.deepEqual([ships.size, ships.first(), told()], [0, undefined, []]);
+  show(15);
+  assert.deepEqual(told(), ["-7new of 0"], "told with the next frame");
+  assert.throws(() => ships.on("change", () => {}), (e) => e.code === "invalid");
+});
+
+test("who comes and goes between two frames is not told; who fell out of the history is", () => {
+  const rep = new Replica(new Reader(encode(SCHEMA)), 20), view = new View(), seen = [];
+  const take = (message) => {
+    const r = new Reader(encode(message)), n = r.array();
+    if (r.uint32() === KEY) rep.key(r, n);
+    else rep.delta(r, n);
+    view.record(rep);
+  };
+  for (const type of ["enter", "leave"]) view.table("ship").on(type, (s) => seen.push([type, s.id]));
+  take([KEY, 1, [7, 0, 0, 0, "", 0], []]);
+  view.render(rep, 1);
+  take([DELTA, 2, 1, 0, [7], [], [8, 0, 0, 0, "", 0]]);
+  take([DELTA, 3, 1, 0, [8], [], []]);
+  for (let t = 4; t < 30; t++) take([DELTA, t, 1]); // no frame, as in a tab out of sight
+  assert.deepEqual(seen.splice(0), [["enter", 7]]);
+  view.render(rep, 29);
+  assert.deepEqual(seen, [["leave", 7]]);
+});
+
+test("a jump that the rate does not explain is no way to go", () => {
+  // x: 10 units at 20 units/s, 1 a tick; then 100 units further. The angle goes with it.
+  const far = history([[KEY, 1, [7, 80, 0, 40, "", 0], []], [DELTA, 2, 1], [DELTA, 3, 1, 0, [], [7, 0b11, 800, 64], []], [DELTA, 4, 1]]);
+  const x = (h, tick) => (h.show(tick), h.ship().x), turn = (h, tick) => (h.show(tick), h.ship().heading);
+  near(x(far, 2.5), 11.5, "it goes on as it went");
+  near(turn(far, 2.5), 0);
+  near(x(far, 3), 112);
+  near(turn(far, 3), Math.PI / 2);
+  near(x(far, 3.5), 112.5);
+  // As far as the rates explain, in three ticks; and a push of a few steps of one that stood still.
+  const fast = history([[KEY, 1, [7, 0, 0, 40, "", 0], []], [DELTA, 4, 3, 0, [], [7, 1, 60], []]]); // 3 units explained, 10.5 gone
+  assert.ok(x(fast, 2.5) > 3 && x(fast, 2.5) < 8);
+  const pushed = history([[KEY, 1, [7, 0, 0, 0, "", 0], []], [DELTA, 2, 1, 0, [], [7, 1, 64], []]]);
+  near(x(pushed, 1.5), 4);
+  const thrown = history([[KEY, 1, [7, 0, 0, 0, "", 0], []], [DELTA, 2, 1, 0, [], [7, 1, 65], []]]);
+  near(x(thrown, 1.5), 0);
+  // Much can have happened in a long gap.
+  const gap = history([[KEY, 1, [7, 0, 0, 0, "", 0], []], [DELTA, 7, 6, 0, [], [7, 1, 800], []]]);
+  near(x(gap, 4), 50);
+});
+
+test("after a jump nothing is taken from the way to it", () => {
+  const schema = [["ship", [["x", 2, 1, 8, 1, 0], ["vx", 2, 1, 2, -1, 0], ["a", 3, 1, 256, -1, 0]]]];
+  const h = history([[KEY, 1, [7, 0, 0, 0]], [DELTA, 2, 1, 0, [], [7, 0b101, 800, 64], []]], schema);
+  h.show(3);
+  near(h.ship().a, Math.PI / 2);
+  near(h.ship().x, 100);
+});
+
 test("history does not grow", () => {
   const messages = [[KEY, 1, [1, 0, 0, 0, "", 0], []]];
   for (let t = 2; t < 200; t++) messages.push([DELTA, t, 1, 0, [t - 1], [], [t, 0, 0, 0, "", 0]]);
