@@ -81,12 +81,14 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, startWork func(ui
 	}
 	c.tick.core = c
 	var err error
-	if p := c.guard(func() { c.stepper, err = spec.build(&Setup{seed, options, c.world, c.handlers, c.signals}) }); p != nil {
+	setup := &Setup{seed: seed, options: options, world: c.world, handlers: c.handlers, signals: c.signals}
+	if p := c.guard(func() { c.stepper, err = spec.build(setup) }); p != nil {
 		return nil, fmt.Errorf("room kind %q: New panicked: %v", spec.Name, p.(*PanicError).Value)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("room kind %q: New: %w", spec.Name, err)
 	}
+	c.listing = setup.listing
 	c.admitter, _ = c.stepper.game().(Admitter)
 	c.rejoiner, _ = c.stepper.game().(Rejoiner)
 	c.seer, _ = c.stepper.game().(Seer)

@@ -19,7 +19,12 @@ type Setup struct {
 	world    *state.World
 	handlers map[string]handler
 	signals  map[string]signal
+	listing  json.RawMessage
 }
+
+// SetListing sets what the lobby shows about the room from the start, as Tick.SetListing does later: whoever
+// looks for a room with a property finds this one before its first tick.
+func (s *Setup) SetListing(data any) { s.listing = mustList(data) }
 
 // Options decodes into v, as encoding/json does, what the player who asked for the room wants of it. A field that v
 // does not have is an error, of code "bad_options", which New should return: the player is shown it. Without

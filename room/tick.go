@@ -142,11 +142,15 @@ func (t *Tick) Lock(locked bool) {
 // SetListing sets what the lobby shows about the room, such as its map and mode. data is encoded as
 // JSON now; SetListing panics if it can't be.
 func (t *Tick) SetListing(data any) {
+	t.core.listing, t.core.listed = mustList(data), true
+}
+
+func mustList(data any) json.RawMessage {
 	b, err := json.Marshal(data)
 	if err != nil {
 		panic(fmt.Sprintf("room: listing data: %v", err))
 	}
-	t.core.listing, t.core.listed = b, true
+	return b
 }
 
 // Kick removes p at the end of this tick. p is shown the reason; Leave is called with CauseKicked.

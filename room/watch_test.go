@@ -199,6 +199,7 @@ func TestOptionsClaimsSignalsAndLettersToOtherRooms(t *testing.T) {
 			if err := s.Options(&o); err != nil {
 				return nil, err
 			}
+			s.SetListing(o)
 			walls := room.Table[Card](s, "card")
 			room.OnSignal(s, "value", func(t *room.Tick, v uint8) {
 				_, c := walls.Add(0)
@@ -231,6 +232,7 @@ func TestOptionsClaimsSignalsAndLettersToOtherRooms(t *testing.T) {
 			ID: "r1", Options: []byte(`{"Map": "harbour"}`), Courier: p, Registry: registry, Recorder: &rec, Log: silent,
 		})
 		require.NoError(t, err)
+		require.JSONEq(t, `{"Map": "harbour"}`, string(r.Info().Data))
 		done := make(chan error, 1)
 		go func() { done <- r.Run(t.Context()) }()
 		c := new(client)
