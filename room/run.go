@@ -115,13 +115,14 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 		if ticks = r.clock.Advance(now); ticks == 0 {
 			return false, nil
 		}
-		r.cfg.Stats.late(now.Sub(r.clock.due(r.clock.done-int64(ticks)+1)), r.clock.Skipped-skipped)
+		r.cfg.Stats.late(r.spec.Name, now.Sub(r.clock.due(r.clock.done-int64(ticks)+1)), r.clock.Skipped-skipped)
 	}
 	r.worked = false
 	r.setEpoch()
 	left := r.left
+	var took laps
 	for i := range ticks {
-		if err := r.step(now, uint32(r.clock.done)-uint32(ticks-1-i), i == 0); err != nil {
+		if err := r.step(now, uint32(r.clock.done)-uint32(ticks-1-i), i == 0, &took); err != nil {
 			r.fail(err)
 			return true, err
 		}
@@ -129,8 +130,8 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 	if over, err := r.sendAll(now); over {
 		return true, err
 	}
-	r.cfg.Stats.Ticks.Add(int64(ticks))
-	r.cfg.Stats.WorkedNanos.Add(int64(time.Since(now)))
+	took[PhaseSnapshot], took[PhaseSend] = r.sent.encoding, r.sent.sending
+	r.cfg.Stats.worked(r.spec.Name, ticks, &took, time.Duration(ticks)*time.Second/time.Duration(r.spec.TickRate))
 	if info := r.info.Load(); r.core.listed || info.Players != len(r.seats) || info.Spectators != len(r.watchers) {
 		r.core.listed = false
 		r.publish()
@@ -162,9 +163,10 @@ func (r *Room) sendAll(now time.Time) (over bool, err error) {
 
 func (r *Room) setEpoch() { r.epoch.Store(int64(r.clock.start.Sub(r.base))) }
 
-// step makes one tick. An error is the game's panic.
-func (r *Room) step(now time.Time, number uint32, first bool) error {
-	r.busy.Store(r.sinceBase())
+// step makes one tick, and adds to took. An error is the game's panic.
+func (r *Room) step(now time.Time, number uint32, first bool, took *laps) error {
+	began := r.sinceBase()
+	r.busy.Store(began)
 	defer r.busy.Store(0)
 	r.core.number = number
 	r.commands, r.recorded = r.commands[:0], 0
@@ -174,11 +176,16 @@ func (r *Room) step(now time.Time, number uint32, first bool) error {
 			return err
 		}
 	}
+	delivered := r.sinceBase()
 	err := r.core.guard(func() { r.core.finish(nil) })
+	stepped := r.sinceBase()
 	r.record(err)
 	if err == nil {
 		err = r.follow()
 	}
+	took[PhaseMailbox] += time.Duration(delivered - began)
+	took[PhaseStep] += time.Duration(stepped - delivered)
+	took[PhaseRecord] += time.Duration(r.sinceBase() - stepped)
 	if err != nil {
 		return err
 	}

@@ -16,18 +16,31 @@ func (r *Room) send(now time.Time) {
 	r.unsent = false
 	r.sent = sent{}
 	r.retry = now.Add(step)
+	r.sent.lap = r.sinceBase()
 	for _, s := range r.seats {
 		r.consider(s, now, step)
 	}
 	for _, s := range r.watchers {
 		r.consider(s, now, step)
 	}
-	r.cfg.Stats.sent(&r.sent)
+	r.sent.encoding += r.sent.since(r.sinceBase())
+	r.cfg.Stats.sent(r.spec.Name, &r.sent)
 }
 
 // sent is what one round of sending comes to, to be added to the shared counters at once.
 type sent struct {
 	snapshots, keyframes, bytes, congested, unacknowledged int
+
+	sizes, rtts       tally
+	encoding, sending time.Duration
+	lap               int64 // when the last of these ended: nanoseconds after Room.base
+}
+
+// since is how much time has passed since the last call, or since lap was set.
+func (n *sent) since(now int64) time.Duration {
+	d := time.Duration(now - n.lap)
+	n.lap = now
+	return d
 }
 
 func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
@@ -75,10 +88,16 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 	if tick-s.checked >= uint32(r.spec.TickRate) || key {
 		s.checked = tick
 		s.own = protocol.AppendHash(s.own, tick, s.view.Checksum())
+		if rtt := s.session.Flow.MinRTT(); rtt > 0 {
+			r.sent.rtts.observe(rttBounds, int64(rtt))
+		}
 	}
 	s.parts = [3][]byte{s.head, snapshot, s.own}
 	s.session.Flow.Sent(tick, now)
-	if err := s.conn.Send(s.parts[:]...); err != nil {
+	r.sent.encoding += r.sent.since(r.sinceBase())
+	err := s.conn.Send(s.parts[:]...)
+	r.sent.sending += r.sent.since(r.sinceBase())
+	if err != nil {
 		// The connection is ending, or something slipped in after Ready: either way the client did not
 		// get this message, and has all before it.
 		r.cfg.Stats.SendFailed.Add(1)
@@ -90,5 +109,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 	}
 	s.newest, s.welcome = tick, false
 	r.sent.snapshots++
-	r.sent.bytes += len(s.head) + len(snapshot) + len(s.own)
+	size := len(s.head) + len(snapshot) + len(s.own)
+	r.sent.bytes += size
+	r.sent.sizes.observe(sizeBounds, int64(size))
 }

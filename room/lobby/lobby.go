@@ -1,57 +1,68 @@
-// Package lobby creates, lists, watches and closes the rooms of one server, and holds seats in them for
-// players who are on their way. What happens inside a room is package room's business; who a player is,
-// the gateway's.
+// Package lobby creates, lists, finds, watches, locks and closes the rooms of one server, and holds seats in
+// them for players who are on their way. The list of the public rooms is itself a kind of room, so that
+// clients watch it as they watch a game; see ListingKind. What happens inside a room is package room's business;
+// who a player is, the gateway's.
 //
-// Goroutines: Run's own, which lets held seats expire and watches for rooms that hang; one for each room,
-// started when the room is made and waited for by Run. Methods may be called from any goroutine. One mutex
-// guards the rooms and seats; no call into a game is made under it.
+// Goroutines: Run's own, which lets held seats expire, tells who watches what has changed, and looks for rooms that
+// hang; one for each room, started when the room is made and waited for by Run. Methods may be called from
+// any goroutine. One mutex guards the rooms and seats; no call into a game is made under it.
 package lobby
 
 import (
 	"context"
-	crand "crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 )
 
-// Errors of Quick.
+// Why no seat can be had. What the methods return wraps one of these, or is the *room.Error with which a game's New
+// refused, or says why a game could not be made.
 var (
 	ErrUnknownKind = errors.New("unknown kind of room")
+	ErrListing     = errors.New("the lobby itself is joined by a quick match, without options or filter")
 	ErrFull        = errors.New("this server has no place left: try again later")
 	ErrDraining    = errors.New("this server is stopping: try again in a moment")
+	ErrRoomUnknown = errors.New("there is no such room: check the code, or choose another room")
+	ErrRoomFull    = errors.New("the room is full: try again later, or choose another room")
+	ErrRoomLocked  = errors.New("the room is locked, nobody may join at present: choose another room")
+	ErrPassword    = errors.New("the password of the room is missing or wrong: ask whoever opened the room")
+	ErrBusy        = errors.New("too many passwords are being checked: try again in a moment")
+	ErrNotWatched  = errors.New("rooms of this kind take no spectators: join one as a player")
 )
 
 // Defaults of a Config.
 const (
-	DefaultMaxRooms = 1000
-	DefaultSeatFor  = 15 * time.Second
-	DefaultGrace    = 10 * time.Second
+	DefaultMaxRooms   = 1000
+	DefaultMaxPlayers = 20_000
+	DefaultSeatFor    = 15 * time.Second
+	DefaultGrace      = 10 * time.Second
 )
 
 // How long a call into a game may run, and how often the lobby looks.
 const (
 	slowAfter  = 2 * time.Second  // it is logged
 	stuckAfter = 10 * time.Second // the room is given up
-	watchEvery = 500 * time.Millisecond
+	watchEvery = 250 * time.Millisecond
 )
 
 // Config is what a Lobby needs. The zero value of each field but Kinds is its default.
 type Config struct {
-	Kinds    []room.AnyKind // at least one; their names differ
-	MaxRooms int            // rooms at the same time; 1000 by default
-	SeatFor  time.Duration  // how long a seat is held; 15 s by default
-	Grace    time.Duration  // how long Run waits for the rooms' end; 10 s by default
-	Limits   player.Limits  // of each player
+	Kinds      []room.AnyKind // at least one; their names differ, and none is ListingName
+	MaxRooms   int            // rooms at the same time; 1000 by default
+	MaxPlayers int            // seats and spectators' places, held or taken, in all rooms; 20,000 by default
+	SeatFor    time.Duration  // how long a seat is held; 15 s by default
+	Grace      time.Duration  // how long Run waits for the rooms' end; 10 s by default
+	Limits     player.Limits  // of each player
+
+	Registry *player.Registry // of all sessions of the server; nil: a set of its own
 
 	Stats       *Stats        // nil: a set of its own, as for the next two
 	RoomStats   *room.Stats   // shared by all rooms
@@ -71,7 +82,7 @@ func (c *Config) Validate() error {
 		name string
 		bad  bool
 	}{
-		{"MaxRooms", c.MaxRooms < 0}, {"SeatFor", c.SeatFor < 0}, {"Grace", c.Grace < 0},
+		{"MaxRooms", c.MaxRooms < 0}, {"MaxPlayers", c.MaxPlayers < 0}, {"SeatFor", c.SeatFor < 0}, {"Grace", c.Grace < 0},
 	} {
 		if f.bad {
 			faults = append(faults, fmt.Errorf("lobby: %s is negative: use 0 for the default", f.name))
@@ -89,6 +100,9 @@ func (c *Config) specs() ([]*room.Spec, error) {
 	for _, k := range c.Kinds {
 		s, err := room.SpecOf(k)
 		faults = append(faults, err)
+		if s.Name == ListingName {
+			faults = append(faults, fmt.Errorf("lobby: a kind of room is called %q, as the lobby's own: rename it", s.Name))
+		}
 		if slices.ContainsFunc(specs, func(o *room.Spec) bool { return o.Name == s.Name }) {
 			faults = append(faults, fmt.Errorf("lobby: two kinds of room are called %q: rename one", s.Name))
 		}
@@ -104,15 +118,18 @@ type Stats struct {
 	Panicked atomic.Int64 // rooms that a game's panic ended
 	Stuck    atomic.Int64 // rooms given up because their game did not return
 	Slow     atomic.Int64 // calls into a game that ran for more than 2 s, stuck ones included
-	Broken   atomic.Int64 // rooms that could not be made
+	Broken   atomic.Int64 // rooms that could not be made, by a fault of their game
 	Expired  atomic.Int64 // held seats that nobody took
 }
 
 // Lobby is the rooms of one server.
 type Lobby struct {
-	cfg   Config
-	specs []*room.Spec
-	kinds map[string]*kind
+	cfg     Config
+	specs   []*room.Spec
+	kinds   map[string]*kind
+	courier room.Courier
+	hashing chan struct{} // holds a token for each password that is being hashed
+	kick    chan struct{} // capacity 1: a new watcher waits for the whole list
 
 	ctx    context.Context // of the rooms; ended by Run
 	cancel context.CancelFunc
@@ -123,28 +140,19 @@ type Lobby struct {
 	rooms    map[string]*entry   // that can be found, by id
 	running  map[*entry]struct{} // whose goroutine runs, but for those given up
 	making   int                 // rooms being made: they count for MaxRooms
+	players  int                 // places in all rooms, held and taken: they count for MaxPlayers
 	held     map[string]*Seat    // seats not taken yet, by id
 	holds    []*Seat             // the same, oldest first, and some that are no longer held
+	watchers []*watcher
+	gone     []string // public rooms that were removed since the watchers were told
 }
 
 // kind is one kind's rooms.
 type kind struct {
 	room.AnyKind
-	making sync.Mutex // one room is made at a time, so that those who wait find seats in it
+	spec   *room.Spec
+	making sync.Mutex // Quick makes one room at a time, so that those who wait find seats in it
 	rooms  []*entry   // oldest first; guarded by Lobby.mu
-}
-
-// entry is one room. Lobby.mu guards what changes.
-type entry struct {
-	room   *room.Room
-	kind   *kind
-	opened time.Time
-	settle func() // tells Lobby.ended, once
-	seats  int    // held and taken
-	held   int
-	listed bool
-	slow   bool // the current call was reported
-	stuck  bool
 }
 
 // New returns a lobby without rooms. It starts nothing; rooms start when they are made, and Run has to be
@@ -154,8 +162,12 @@ func New(cfg Config) (*Lobby, error) {
 		return nil, err
 	}
 	orDefault(&cfg.MaxRooms, DefaultMaxRooms)
+	orDefault(&cfg.MaxPlayers, DefaultMaxPlayers)
 	orDefault(&cfg.SeatFor, DefaultSeatFor)
 	orDefault(&cfg.Grace, DefaultGrace)
+	if cfg.Registry == nil {
+		cfg.Registry = new(player.Registry)
+	}
 	if cfg.Stats == nil {
 		cfg.Stats = new(Stats)
 	}
@@ -168,12 +180,21 @@ func New(cfg Config) (*Lobby, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	l := &Lobby{cfg: cfg, kinds: map[string]*kind{}, rooms: map[string]*entry{}, running: map[*entry]struct{}{}, held: map[string]*Seat{}}
+	l := &Lobby{
+		cfg: cfg, kinds: map[string]*kind{}, hashing: make(chan struct{}, maxHashing), kick: make(chan struct{}, 1),
+		rooms: map[string]*entry{}, running: map[*entry]struct{}{}, held: map[string]*Seat{},
+	}
+	l.courier = courier{l}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.specs, _ = cfg.specs()
 	for i, s := range l.specs {
-		l.kinds[s.Name] = &kind{AnyKind: cfg.Kinds[i]}
+		l.kinds[s.Name] = &kind{AnyKind: cfg.Kinds[i], spec: s}
 	}
+	listing, err := room.SpecOf(ListingKind())
+	if err != nil {
+		return nil, err
+	}
+	l.kinds[ListingName] = &kind{AnyKind: ListingKind(), spec: listing}
 	return l, nil
 }
 
@@ -184,189 +205,87 @@ func orDefault[T comparable](v *T, def T) {
 	}
 }
 
-// Kinds are the kinds of room, in the order of the Config. Do not change them.
+// Kinds are the kinds of room, in the order of the Config, without ListingKind. Do not change them.
 func (l *Lobby) Kinds() []*room.Spec { return l.specs }
 
-// Find returns the room with that id, in upper or lower case, or nil.
+// Find returns the room with that id, as a person may have typed it, or nil.
 func (l *Lobby) Find(id string) *room.Room {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.rooms[strings.ToLower(id)]; e != nil {
+	if e := l.rooms[CleanID(id)]; e != nil {
 		return e.room
 	}
 	return nil
 }
 
-// List tells of every room, by kind, oldest first.
+// List tells of every room, those that are private and those of ListingKind included, by kind, oldest first. For
+// the public ones see Rooms.
 func (l *Lobby) List() []room.Info {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := make([]room.Info, 0, len(l.rooms))
-	for _, s := range l.specs {
-		for _, e := range l.kinds[s.Name].rooms {
-			list = append(list, *e.room.Info())
+	add := func(k *kind) {
+		for _, e := range k.rooms {
+			info := *e.room.Info()
+			info.Locked = info.Locked || e.locked
+			list = append(list, info)
 		}
 	}
+	for _, s := range l.specs {
+		add(l.kinds[s.Name])
+	}
+	add(l.kinds[ListingName])
 	return list
 }
 
-// Drain makes Quick fail with ErrDraining from now on. Seats that are held may still be taken.
+// Lock keeps new players out of a room, or lets them in again; a room that its game has locked stays so. Who
+// holds a seat may take it all the same, spectators may come. False: there is no such room.
+func (l *Lobby) Lock(id string, locked bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.rooms[CleanID(id)]
+	if e != nil {
+		e.locked = locked
+	}
+	return e != nil
+}
+
+// Close asks a room to end: its players are told the code and the reason. It does not wait for the end; the
+// room takes nobody any more. False: there is no such room.
+func (l *Lobby) Close(id string, code protocol.Code, reason string) bool {
+	l.mu.Lock()
+	e := l.rooms[CleanID(id)]
+	if e != nil {
+		e.closing = true
+	}
+	l.mu.Unlock()
+	if e == nil {
+		return false
+	}
+	e.room.Stop(code, reason)
+	return true
+}
+
+// Drain lets nobody hold a seat from now on: the error is ErrDraining. Seats that are held may still be taken.
 func (l *Lobby) Drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.draining = true
 }
 
-// Quick holds a seat for SeatFor in the fullest room of that kind that has one free and is not locked,
-// else in a new room. It returns when the seat is held: at once, or after the game's New. The error is
-// ErrUnknownKind, ErrFull, ErrDraining, or why the game could not be made.
-func (l *Lobby) Quick(name string) (*Seat, error) {
-	k := l.kinds[name]
-	if k == nil {
-		names := make([]string, len(l.specs))
-		for i, s := range l.specs {
-			names[i] = s.Name
-		}
-		return nil, fmt.Errorf("%w %.40q: this server has %s", ErrUnknownKind, name, strings.Join(names, ", "))
-	}
-	if s, err := l.hold(k, time.Now()); s != nil || err != nil {
-		return s, err
-	}
-	k.making.Lock()
-	defer k.making.Unlock()
-	if s, err := l.hold(k, time.Now()); s != nil || err != nil {
-		return s, err // somebody made a room meanwhile
-	}
-	return l.open(k)
-}
+// courier brings what games send to others.
+type courier struct{ *Lobby }
 
-// hold holds a seat in a room that there is, nil if there is none.
-func (l *Lobby) hold(k *kind, now time.Time) (*Seat, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.draining {
-		return nil, ErrDraining
-	}
-	l.expireLocked(now)
-	var best *entry
-	for _, e := range k.rooms {
-		if e.seats < e.room.Spec().MaxPlayers && (best == nil || e.seats > best.seats) && !over(e.room) && !e.room.Info().Locked {
-			best = e
-		}
-	}
-	if best == nil {
-		return nil, nil
-	}
-	return l.holdLocked(best, now), nil
-}
+var _ room.Courier = courier{}
 
-func over(r *room.Room) bool {
-	select {
-	case <-r.Done():
-		return true
-	default:
-		return false
-	}
-}
+// ToUser implements room.Courier.
+func (c courier) ToUser(user string, e *player.Event) int { return c.cfg.Registry.Send(user, e) }
 
-// open makes a room of kind k, holds a seat in it and starts it. The caller holds k.making.
-func (l *Lobby) open(k *kind) (*Seat, error) {
-	id, err := l.reserve()
-	if err != nil {
-		return nil, err
+// ToRoom implements room.Courier.
+func (c courier) ToRoom(id string, e *player.Event) bool {
+	r := c.Find(id)
+	if r != nil {
+		r.Announce(e)
 	}
-	var seed [8]byte
-	crand.Read(seed[:])
-	r, err := room.New(k.AnyKind, room.Config{
-		ID: id, Seed: binary.LittleEndian.Uint64(seed[:]), Limits: l.cfg.Limits,
-		Stats: l.cfg.RoomStats, PlayerStats: l.cfg.PlayerStats, Log: l.cfg.Log,
-	})
-
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.making--
-	switch {
-	case err != nil:
-		l.cfg.Stats.Broken.Add(1)
-		return nil, fmt.Errorf("making a room: %w", err)
-	case l.draining:
-		return nil, ErrDraining
-	}
-	e := &entry{room: r, kind: k, opened: time.Now(), settle: sync.OnceFunc(l.ended.Done), listed: true}
-	l.rooms[id], l.running[e] = e, struct{}{}
-	k.rooms = append(k.rooms, e)
-	l.cfg.Stats.Opened.Add(1)
-	l.cfg.Log.Info("room opened", "room", id, "kind", r.Spec().Name)
-	s := l.holdLocked(e, e.opened)
-	// Not wg.Go: a room that hangs is given up, and then counts as ended.
-	l.ended.Add(1)
-	go func() {
-		defer e.settle()
-		l.close(e, r.Run(l.ctx))
-	}()
-	return s, nil
-}
-
-// reserve reserves a place for a room and chooses its id.
-func (l *Lobby) reserve() (id string, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.draining:
-		return "", ErrDraining
-	case len(l.rooms)+l.making >= l.cfg.MaxRooms:
-		return "", ErrFull
-	}
-	for id = newRoomID(); l.rooms[id] != nil; {
-		id = newRoomID()
-	}
-	l.making++
-	return id, nil
-}
-
-// idAlphabet is Crockford's base 32 in lower case: no i, l, o or u, so that an id can be read aloud.
-const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-
-// newRoomID makes up an id of 10 characters, 50 random bits.
-func newRoomID() string {
-	var b [10]byte
-	crand.Read(b[:])
-	for i := range b {
-		b[i] = idAlphabet[b[i]%32]
-	}
-	return string(b[:])
-}
-
-// close is called when a room's Run has returned.
-func (l *Lobby) close(e *entry, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.running, e)
-	l.removeLocked(e)
-	log := l.cfg.Log.With("room", e.room.ID(), "kind", e.room.Spec().Name, "after", time.Since(e.opened).Round(time.Millisecond))
-	switch {
-	case e.stuck:
-		log.Warn("a room that was given up has ended after all")
-	case err != nil:
-		l.cfg.Stats.Panicked.Add(1)
-		log.Error("room ended by a fault of its game", "error", err)
-	default:
-		l.cfg.Stats.Ended.Add(1)
-		log.Info("room ended")
-	}
-}
-
-// removeLocked takes a room and the seats held in it off the lists.
-func (l *Lobby) removeLocked(e *entry) {
-	if !e.listed {
-		return
-	}
-	e.listed = false
-	delete(l.rooms, e.room.ID())
-	e.kind.rooms = slices.DeleteFunc(e.kind.rooms, func(o *entry) bool { return o == e })
-	for id, s := range l.held {
-		if s.entry == e {
-			delete(l.held, id)
-		}
-	}
+	return r != nil
 }

@@ -119,7 +119,7 @@ func TestQuickFillsTheFullestOpenRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := run(t, Config{Kinds: []room.AnyKind{new(trial).kind("duel", 3)}})
 		quick := func() *Seat {
-			s, err := l.Quick("duel")
+			s, err := l.Quick("duel", QuickOptions{})
 			require.NoError(t, err)
 			return s
 		}
@@ -139,11 +139,11 @@ func TestQuickSkipsLockedRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		game := &trial{step: func(t *room.Tick) { t.Lock(true) }}
 		l, _ := run(t, Config{Kinds: []room.AnyKind{game.kind("match", 4)}})
-		s, err := l.Quick("match")
+		s, err := l.Quick("match", QuickOptions{})
 		require.NoError(t, err)
 		join(t, s)
 		time.Sleep(time.Second)
-		other, err := l.Quick("match")
+		other, err := l.Quick("match", QuickOptions{})
 		require.NoError(t, err)
 		require.NotSame(t, s.Room(), other.Room())
 	})
@@ -156,24 +156,24 @@ func TestQuickSaysWhyNot(t *testing.T) {
 		l, _ := run(t, Config{MaxRooms: 1, Kinds: []room.AnyKind{
 			new(trial).kind("solo", 1), broken.kind("broken", 1), panicky.kind("panicky", 1),
 		}})
-		_, err := l.Quick("chess")
+		_, err := l.Quick("chess", QuickOptions{})
 		require.ErrorIs(t, err, ErrUnknownKind)
 		require.ErrorContains(t, err, "solo, broken, panicky")
-		_, err = l.Quick("broken")
+		_, err = l.Quick("broken", QuickOptions{})
 		require.ErrorContains(t, err, "no map called x")
-		_, err = l.Quick("panicky")
+		_, err = l.Quick("panicky", QuickOptions{})
 		require.ErrorContains(t, err, "panicked")
 		require.EqualValues(t, 2, l.cfg.Stats.Broken.Load())
 
-		s, err := l.Quick("solo")
+		s, err := l.Quick("solo", QuickOptions{})
 		require.NoError(t, err, "rooms that could not be made take no place")
-		_, err = l.Quick("solo")
+		_, err = l.Quick("solo", QuickOptions{})
 		require.ErrorIs(t, err, ErrFull)
 		s.Release()
-		_, err = l.Quick("solo")
+		_, err = l.Quick("solo", QuickOptions{})
 		require.NoError(t, err)
 		l.Drain()
-		_, err = l.Quick("solo")
+		_, err = l.Quick("solo", QuickOptions{})
 		require.ErrorIs(t, err, ErrDraining)
 	})
 }
@@ -181,7 +181,7 @@ func TestQuickSaysWhyNot(t *testing.T) {
 func TestHeldSeatIsTakenOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := run(t, Config{Kinds: []room.AnyKind{new(trial).kind("duel", 2)}})
-		s, err := l.Quick("duel")
+		s, err := l.Quick("duel", QuickOptions{})
 		require.NoError(t, err)
 		require.True(t, l.Held(s.ID()))
 		taken, ok := l.Take(s.ID())
@@ -208,11 +208,11 @@ func TestHeldSeatExpires(t *testing.T) {
 				now := time.Now()
 				var s *Seat
 				if watched {
-					s, _ = l.Quick("solo")
+					s, _ = l.Quick("solo", QuickOptions{})
 				} else { // no room runs: only the seats are looked at
 					r, err := room.New(new(trial).kind("solo", 1), room.Config{ID: "x"})
 					require.NoError(t, err)
-					s = l.holdLocked(&entry{room: r}, now)
+					s = l.holdLocked(&entry{room: r}, now, false)
 				}
 				time.Sleep(DefaultSeatFor - time.Millisecond)
 				require.True(t, l.Held(s.ID()))
@@ -229,9 +229,9 @@ func TestHeldSeatExpires(t *testing.T) {
 func TestReleaseIsIdempotent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := run(t, Config{Kinds: []room.AnyKind{new(trial).kind("duel", 2)}})
-		a, err := l.Quick("duel")
+		a, err := l.Quick("duel", QuickOptions{})
 		require.NoError(t, err)
-		_, err = l.Quick("duel")
+		_, err = l.Quick("duel", QuickOptions{})
 		require.NoError(t, err)
 		a.Release()
 		a.Release()
@@ -246,7 +246,7 @@ func TestHeldSeatKeepsItsRoomOpen(t *testing.T) {
 		kind.EmptyFor = time.Second
 		stats := new(Stats)
 		l, _ := run(t, Config{Kinds: []room.AnyKind{kind}, Stats: stats})
-		s, err := l.Quick("brief")
+		s, err := l.Quick("brief", QuickOptions{})
 		require.NoError(t, err)
 		time.Sleep(14 * time.Second)
 		_, ok := l.Take(s.ID())
@@ -268,7 +268,7 @@ func TestManyAtOnceFillRoomsExactly(t *testing.T) {
 		got := make([]*Seat, players)
 		for i := range players {
 			wg.Go(func() {
-				s, err := l.Quick("arena")
+				s, err := l.Quick("arena", QuickOptions{})
 				if err == nil {
 					got[i], _ = l.Take(s.ID())
 				}
@@ -306,7 +306,7 @@ func TestSeatsNeverExceedCapacity(t *testing.T) {
 		for range players {
 			wg.Go(func() {
 				for range 50 {
-					s, err := l.Quick("arena")
+					s, err := l.Quick("arena", QuickOptions{})
 					if err != nil {
 						continue
 					}
@@ -331,9 +331,9 @@ func TestRoomThatPanicsIsRemovedAndCounted(t *testing.T) {
 		}}
 		stats := new(Stats)
 		l, _ := run(t, Config{Kinds: []room.AnyKind{game.kind("bad", 2), new(trial).kind("good", 2)}, Stats: stats})
-		good, err := l.Quick("good")
+		good, err := l.Quick("good", QuickOptions{})
 		require.NoError(t, err)
-		bad, err := l.Quick("bad")
+		bad, err := l.Quick("bad", QuickOptions{})
 		require.NoError(t, err)
 		c := join(t, bad)
 		time.Sleep(time.Second)
@@ -358,11 +358,11 @@ func TestRoomThatHangsIsGivenUp(t *testing.T) {
 			Kinds: []room.AnyKind{game.kind("bad", 2), new(trial).kind("good", 2)}, Stats: stats,
 			OnStuck: func(r *room.Room) { stuck <- r },
 		})
-		good, err := l.Quick("good")
+		good, err := l.Quick("good", QuickOptions{})
 		require.NoError(t, err)
-		bad, err := l.Quick("bad")
+		bad, err := l.Quick("bad", QuickOptions{})
 		require.NoError(t, err)
-		held, err := l.Quick("bad")
+		held, err := l.Quick("bad", QuickOptions{})
 		require.NoError(t, err)
 		join(t, good)
 		time.Sleep(100 * time.Millisecond)
@@ -397,7 +397,7 @@ func TestRunEndsEveryRoomAndTellsItsPlayers(t *testing.T) {
 		l, stop := run(t, Config{Kinds: []room.AnyKind{new(trial).kind("solo", 1)}, Stats: stats})
 		var conns []*conn
 		for range 20 {
-			s, err := l.Quick("solo")
+			s, err := l.Quick("solo", QuickOptions{})
 			require.NoError(t, err)
 			conns = append(conns, join(t, s))
 		}
@@ -408,7 +408,7 @@ func TestRunEndsEveryRoomAndTellsItsPlayers(t *testing.T) {
 		for _, c := range conns {
 			require.Equal(t, protocol.CodeShuttingDown, c.closed())
 		}
-		_, err := l.Quick("solo")
+		_, err := l.Quick("solo", QuickOptions{})
 		require.ErrorIs(t, err, ErrDraining)
 	})
 }
@@ -420,7 +420,7 @@ func TestRunWaitsForGraceAtTheMost(t *testing.T) {
 		game := &trial{step: func(*room.Tick) { <-forever }}
 		given := 0
 		l, stop := run(t, Config{Kinds: []room.AnyKind{game.kind("bad", 2)}, Grace: 3 * time.Second, OnStuck: func(*room.Room) { given++ }})
-		s, err := l.Quick("bad")
+		s, err := l.Quick("bad", QuickOptions{})
 		require.NoError(t, err)
 		time.Sleep(100 * time.Millisecond)
 		go s.Room().Join(t.Context(), room.Join{Conn: new(conn)})
@@ -436,7 +436,7 @@ func TestRoomIDsCanBeReadAloud(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := run(t, Config{Kinds: []room.AnyKind{new(trial).kind("solo", 1)}})
 		for range 100 {
-			s, err := l.Quick("solo")
+			s, err := l.Quick("solo", QuickOptions{})
 			require.NoError(t, err)
 			require.Regexp(t, `^[0-9a-hjkmnp-tv-z]{10}$`, s.Room().ID())
 			require.Same(t, s.Room(), l.Find(strings.ToUpper(s.Room().ID())))

@@ -8,12 +8,14 @@ import (
 )
 
 // Seat is a place in a room: held for a player who is on the way, then taken, at last released. Those
-// held and those taken together are never more than the room's MaxPlayers.
+// held and those taken together are never more than the room's MaxPlayers. A spectator's place is one too, and
+// counted apart: those are never more than the kind's Spectators.
 type Seat struct {
-	id     string
-	lobby  *Lobby
-	entry  *entry
-	expiry time.Time
+	id       string
+	lobby    *Lobby
+	entry    *entry
+	expiry   time.Time
+	spectate bool
 
 	released bool // guarded by Lobby.mu
 }
@@ -23,6 +25,9 @@ func (s *Seat) ID() string { return s.id }
 
 // Room is the room that the seat is in.
 func (s *Seat) Room() *room.Room { return s.entry.room }
+
+// Spectate reports whether this is a spectator's place.
+func (s *Seat) Spectate() bool { return s.spectate }
 
 // Release frees the seat, held or taken. Further calls do nothing.
 func (s *Seat) Release() {
@@ -54,11 +59,16 @@ func (l *Lobby) Held(id string) bool {
 	return l.held[id] != nil
 }
 
-func (l *Lobby) holdLocked(e *entry, now time.Time) *Seat {
-	s := &Seat{id: crand.Text(), lobby: l, entry: e, expiry: now.Add(l.cfg.SeatFor)}
+func (l *Lobby) holdLocked(e *entry, now time.Time, spectate bool) *Seat {
+	s := &Seat{id: crand.Text(), lobby: l, entry: e, expiry: now.Add(l.cfg.SeatFor), spectate: spectate}
 	l.held[s.id] = s
 	l.holds = append(l.holds, s)
-	e.seats++
+	if spectate {
+		e.watching++
+	} else {
+		e.seats++
+	}
+	l.players++
 	e.held++
 	e.room.Touch()
 	return s
@@ -77,7 +87,14 @@ func (l *Lobby) releaseLocked(s *Seat) {
 	}
 	s.released = true
 	l.unholdLocked(s)
-	s.entry.seats--
+	if s.spectate {
+		s.entry.watching--
+	} else {
+		s.entry.seats--
+	}
+	if !s.entry.stuck {
+		l.players--
+	}
 }
 
 // expireLocked releases the held seats whose time is over at now. All are held equally long, so the

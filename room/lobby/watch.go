@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Run watches the rooms until ctx is done. Then no further ones are made, those that there are end,
+// Run watches the rooms, and tells who watches them, until ctx is done. Then no further ones are made, those that there are end,
 // their players told that the server is stopping, and Run returns when all have ended.
 //
 // It does not wait for a room whose game does not return from a call, since Go cannot end a goroutine from
@@ -24,6 +24,9 @@ func (l *Lobby) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-ticker.C:
 			l.watch(time.Now())
+			l.tell()
+		case <-l.kick:
+			l.tell()
 		}
 	}
 	l.Drain()
@@ -103,8 +106,9 @@ func (l *Lobby) letGo(e *entry) bool {
 	if _, ok := l.running[e]; !ok {
 		return false
 	}
-	e.stuck = true
 	delete(l.running, e)
 	l.removeLocked(e)
+	e.stuck = true
+	l.players -= e.seats + e.watching // nobody knows when the room will release them
 	return true
 }

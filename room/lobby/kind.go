@@ -1,0 +1,98 @@
+package lobby
+
+import (
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/state"
+	"github.com/tickhall/tickhall/room"
+)
+
+// ListingName is the name of ListingKind.
+const ListingName = "lobby"
+
+// MaxShown is how many public rooms a room of ListingKind shows, so that its keyframe stays far below
+// protocol.MaxOutbound. Rooms beyond it have to be asked for by Lobby.Rooms.
+const MaxShown = 2000
+
+// Listing is one public room as a room of ListingKind shows it, in table "room".
+type Listing struct {
+	Players    int    `sync:"players"` // seats taken or held
+	Spectators int    `sync:"spectators"`
+	Locked     bool   `sync:"locked"`
+	Data       string `sync:"data"` // the listing data as JSON; "" if there is none, or more than fits into a string field
+	Room       string `sync:"room"` // id
+	Kind       string `sync:"kind"`
+	MaxPlayers int    `sync:"max_players"`
+	Password   bool   `sync:"password"` // needed to join
+}
+
+// ListingKind is the kind of room whose world is the list of the public rooms, rooms of its own kind left out. A
+// Lobby has it beside those of its Config; it is joined by a quick match.
+func ListingKind() room.Kind[struct{}] {
+	return room.Kind[struct{}]{
+		Name: ListingName, Title: "Lobby", About: "The list of open rooms, live.",
+		TickRate: 10, OnDemand: true, MaxPlayers: room.MaxMaxPlayers,
+		New: func(s *room.Setup) (room.Game[struct{}], error) {
+			g := &listing{rooms: room.Table[Listing](s, "room"), ids: map[string]state.ID{}}
+			room.OnSignal(s, changeSignal, g.change)
+			return g, nil
+		},
+	}
+}
+
+// listing is the game of ListingKind.
+type listing struct {
+	rooms *state.Table[Listing]
+	ids   map[string]state.ID
+}
+
+func (*listing) Join(*room.Tick, *room.Player) error        { return nil }
+func (*listing) Leave(*room.Tick, *room.Player, room.Cause) {}
+func (*listing) Step(*room.Tick, []room.Input[struct{}])    {}
+
+const changeSignal = "rooms"
+
+// change is a Change as a signal.
+type change struct {
+	Whole bool
+	Rooms []Listing
+	Gone  []string
+}
+
+func newChange(whole bool, rooms []protocol.RoomInfo, gone []string) change {
+	c := change{Whole: whole, Gone: gone}
+	for i := range rooms {
+		r := &rooms[i]
+		v := Listing{
+			Room: r.ID, Kind: r.Kind, Players: r.Players, MaxPlayers: r.MaxPlayers, Spectators: r.Spectators,
+			Locked: r.Locked, Password: r.Password,
+		}
+		if len(r.Data) <= state.MaxString { // cut short, it would be no JSON
+			v.Data = string(r.Data)
+		}
+		c.Rooms = append(c.Rooms, v)
+	}
+	return c
+}
+
+func (g *listing) change(_ *room.Tick, c change) {
+	if c.Whole {
+		for id := range g.rooms.All() {
+			g.rooms.Remove(id)
+		}
+		clear(g.ids)
+	}
+	for _, name := range c.Gone {
+		g.rooms.Remove(g.ids[name])
+		delete(g.ids, name)
+	}
+	for _, v := range c.Rooms {
+		row := g.rooms.Get(g.ids[v.Room])
+		if row == nil {
+			if len(g.ids) >= MaxShown {
+				continue
+			}
+			g.ids[v.Room], row = g.rooms.Add(0)
+		}
+		*row = v
+	}
+}

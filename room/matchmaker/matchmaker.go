@@ -1,0 +1,397 @@
+// Package matchmaker matches players by skill: Round says who plays with whom, and a Matchmaker is the queue of one
+// server, which asks it once a second, opens a room for each match and holds its members' seats there. Where the
+// rooms are is package room/lobby's business; who a player is, and what a ticket looks like, the gateway's.
+//
+// Goroutines: Run's own, which makes the rounds; it alone matches, so that nobody is matched twice. The other methods
+// may be called from any goroutine. One mutex guards the queues; neither Round nor the making of a room is
+// under it.
+package matchmaker
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/lobby"
+)
+
+// Why somebody has no place in a queue. Enter returns a *room.Error besides, for what is wrong with a request.
+var (
+	ErrUnknown = errors.New("there is no such place in a queue: it was left, cancelled or not asked for in time; match again")
+	ErrFull    = errors.New("too many players wait: try again later")
+	ErrStopped = errors.New("the server is stopping: match again in a moment")
+)
+
+const (
+	// VanishAfter is how long a place is kept for whom nobody asks.
+	VanishAfter = 30 * time.Second
+	// MaxWait is the longest that Poll waits.
+	MaxWait = 20 * time.Second
+	// DefaultMaxWaiting is that of a Config.
+	DefaultMaxWaiting = 20_000
+
+	roundEvery    = time.Second            // since windows widen and clients vanish
+	gatherFor     = 100 * time.Millisecond // how long a newcomer waits for a round at the most; others come along
+	progressEvery = 5 * time.Second        // between two events that tell a waiting user of progress
+)
+
+// Limits of a Request.
+const (
+	MaxSkill      = 1e9 // either way
+	MaxProperties = 8
+	MaxText       = 64 // bytes of a party's code, and of a property's name and value
+)
+
+// Rooms opens rooms for matches. *lobby.Lobby does.
+type Rooms interface {
+	Kinds() []*room.Spec
+	// Reserve makes a room and holds n seats in it. Of its errors lobby.ErrFull is expected: the players wait on.
+	Reserve(kind string, n int) ([]*lobby.Seat, error)
+	// Take takes a held seat, so that it can be released.
+	Take(seat string) (*lobby.Seat, bool)
+}
+
+// Config is what a Matchmaker needs. The zero value of each field but Rooms is its default.
+type Config struct {
+	Rooms      Rooms            // required
+	Registry   *player.Registry // through which users are told, in the rooms that they are in; nil: they are not
+	MaxWaiting int              // players, in all queues; 20,000 by default
+	Stats      *Stats           // nil: a set of its own
+	Log        *slog.Logger     // nil: slog.Default
+}
+
+// Stats counts what happens to those who wait.
+type Stats struct {
+	Waiting   atomic.Int64 // players in a queue now
+	Entered   atomic.Int64
+	Matched   atomic.Int64 // players
+	Matches   atomic.Int64
+	Cancelled atomic.Int64 // places given up, those given up for a new one of the same user included
+	Vanished  atomic.Int64 // places for which nobody asked
+	Starved   atomic.Int64 // matches that found no place on the server; the players waited on
+	Failed    atomic.Int64 // matches whose game could not be made; likewise
+}
+
+// Request is a player who wants to be matched.
+type Request struct {
+	Kind       string
+	User       string // has one place in the queue of a kind: a new one replaces it
+	Skill      float64
+	Properties map[string]string
+	Party      string
+	PartySize  int
+
+	// Reply makes the answer for a player who was matched. It is called once, on Run's goroutine, and must not wait.
+	Reply func(now time.Time, seat *lobby.Seat, team int) protocol.MatchReply
+}
+
+// Matchmaker is the queues of one server.
+type Matchmaker struct {
+	cfg  Config
+	wake chan struct{} // capacity 1: somebody came
+	done chan struct{} // closed when Run returns
+
+	mu      sync.Mutex
+	stopped bool
+	queues  map[string]*queue // by kind; the map itself is not changed
+	kinds   []string          // in the order of the lobby
+	places  map[string]*place // by id, matched ones included
+	waiting int
+}
+
+// queue is those who wait for one kind of room. Matchmaker.mu guards it.
+type queue struct {
+	rules   room.QueueRules
+	waiting map[string]*place            // by user
+	parties map[string]map[string]*place // by code, then by user
+}
+
+// place is a player's place in a queue. Matchmaker.mu guards what changes.
+type place struct {
+	id      string
+	request Request
+	queue   *queue
+	since   time.Time
+
+	seen   time.Time     // when somebody last asked
+	polls  int           // that wait
+	news   chan struct{} // closed when there is something to tell
+	told   time.Time     // when the user was sent an event
+	left   bool
+	result *protocol.MatchReply
+	seat   *lobby.Seat
+}
+
+// New returns a Matchmaker. It starts nothing; Run does.
+func New(cfg Config) (*Matchmaker, error) {
+	if cfg.Rooms == nil || cfg.MaxWaiting < 0 {
+		return nil, errors.New("matchmaker: Rooms is missing, or MaxWaiting is negative: use 0 for the default")
+	}
+	if cfg.MaxWaiting == 0 {
+		cfg.MaxWaiting = DefaultMaxWaiting
+	}
+	if cfg.Stats == nil {
+		cfg.Stats = new(Stats)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	m := &Matchmaker{
+		cfg: cfg, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		queues: map[string]*queue{}, places: map[string]*place{},
+	}
+	for _, s := range cfg.Rooms.Kinds() {
+		if s.Queue != nil {
+			m.queues[s.Name] = &queue{rules: *s.Queue, waiting: map[string]*place{}, parties: map[string]map[string]*place{}}
+			m.kinds = append(m.kinds, s.Name)
+		}
+	}
+	return m, nil
+}
+
+// Enter puts a player into a queue and returns how things stand there; QueueReply.Queue names the place. The
+// error is ErrFull, ErrStopped, wraps lobby.ErrUnknownKind, or is a *room.Error that says what to change.
+func (m *Matchmaker) Enter(now time.Time, r Request) (protocol.QueueReply, error) {
+	q, err := m.check(&r)
+	if err != nil {
+		return protocol.QueueReply{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.stopped:
+		return protocol.QueueReply{}, ErrStopped
+	case m.waiting >= m.cfg.MaxWaiting && q.waiting[r.User] == nil:
+		return protocol.QueueReply{}, ErrFull
+	}
+	if err := q.admits(&r); err != nil {
+		return protocol.QueueReply{}, err
+	}
+	if old := q.waiting[r.User]; old != nil {
+		m.cfg.Stats.Cancelled.Add(1)
+		m.removeLocked(old)
+	}
+	p := &place{id: crand.Text(), request: r, queue: q, since: now, seen: now, told: now, news: make(chan struct{})}
+	m.places[p.id] = p
+	q.waiting[r.User] = p
+	if r.Party != "" {
+		if q.parties[r.Party] == nil {
+			q.parties[r.Party] = map[string]*place{}
+		}
+		q.parties[r.Party][r.User] = p
+		q.tell(r.Party)
+	}
+	m.countLocked(1)
+	m.cfg.Stats.Entered.Add(1)
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+	return p.progress(now), nil
+}
+
+// check finds the queue for a request, and says what is wrong with it.
+func (m *Matchmaker) check(r *Request) (*queue, error) {
+	q := m.queues[r.Kind]
+	if q == nil {
+		if !slices.ContainsFunc(m.cfg.Rooms.Kinds(), func(s *room.Spec) bool { return s.Name == r.Kind }) {
+			return nil, fmt.Errorf("%w %.40q", lobby.ErrUnknownKind, r.Kind)
+		}
+		return nil, badf("kind %q has no queue: use mode %q", r.Kind, protocol.ModeQuick)
+	}
+	switch {
+	case math.IsNaN(r.Skill) || math.Abs(r.Skill) > MaxSkill:
+		return nil, badf(`field "skill" must be a number from -1e9 to 1e9`)
+	case len(r.Properties) > MaxProperties:
+		return nil, badf(`field "properties" has %d of them: at most %d are allowed`, len(r.Properties), MaxProperties)
+	case r.Party == "" && r.PartySize != 0:
+		return nil, badf(`field "party_size" needs "party", the code that the friends share`)
+	case r.Party != "" && !fine(r.Party):
+		return nil, badf(`field "party" must be text of at most %d bytes`, MaxText)
+	case r.Party != "" && (r.PartySize < 2 || r.PartySize > q.rules.TeamSize):
+		if q.rules.TeamSize < 2 {
+			return nil, badf(`field "party" is not for kind %q, where everybody plays alone: leave it out`, r.Kind)
+		}
+		return nil, badf(`field "party_size" must be from 2 to %d, the size of a team`, q.rules.TeamSize)
+	}
+	for k, v := range r.Properties {
+		if k == "" || !fine(k) || !fine(v) {
+			return nil, badf(`field "properties": names and values are text of at most %d bytes, and no name is empty`, MaxText)
+		}
+	}
+	return q, nil
+}
+
+func fine(s string) bool { return len(s) <= MaxText && utf8.ValidString(s) }
+
+func badf(format string, args ...any) error {
+	return room.Errorf(protocol.ErrBadRequest, format, args...)
+}
+
+// admits says why the party does not take a friend.
+func (q *queue) admits(r *Request) error {
+	if r.Party == "" {
+		return nil
+	}
+	others := 0
+	for user, p := range q.parties[r.Party] {
+		if user == r.User {
+			continue // replaced
+		}
+		if others++; p.request.PartySize != r.PartySize {
+			return badf(`field "party_size" is %d, but others of this party say %d: agree on one`, r.PartySize, p.request.PartySize)
+		}
+		if propertyKey(p.request.Properties) != propertyKey(r.Properties) {
+			return badf(`field "properties" differs from what others of this party say: agree on them`)
+		}
+	}
+	if others >= r.PartySize {
+		return badf("the party is complete with %d: choose another code", r.PartySize)
+	}
+	return nil
+}
+
+// tell wakes who polls for a member of a party.
+func (q *queue) tell(party string) {
+	for _, p := range q.parties[party] {
+		p.announce()
+	}
+}
+
+// announce wakes who polls.
+func (p *place) announce() {
+	close(p.news)
+	p.news = make(chan struct{})
+}
+
+// progress is how things stand for p. The caller holds Matchmaker.mu.
+func (p *place) progress(now time.Time) protocol.QueueReply {
+	r := protocol.QueueReply{Queue: p.id, Waited: now.Sub(p.since).Seconds(), Waiting: len(p.queue.waiting)}
+	since := p.since
+	if p.request.Party != "" {
+		friends := p.queue.parties[p.request.Party]
+		r.Missing = max(p.request.PartySize-len(friends), 0)
+		for _, f := range friends {
+			if f.since.After(since) {
+				since = f.since
+			}
+		}
+	}
+	waited := now.Sub(since)
+	if r.Missing > 0 {
+		waited = 0
+	}
+	r.Window = WindowAt(p.queue.rules, waited)
+	return r
+}
+
+// Poll waits for news of a place, at most for wait: for a match, or for a friend who comes or goes. The result is nil
+// while the player has not been matched; then progress says how things stand. The result of a match can be had
+// until VanishAfter has passed. The error is ErrUnknown, ErrStopped or ctx's.
+func (m *Matchmaker) Poll(ctx context.Context, id string, wait time.Duration) (progress protocol.QueueReply, result *protocol.MatchReply, err error) {
+	timer := time.NewTimer(min(max(wait, 0), MaxWait))
+	defer timer.Stop()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.places[id]
+	if p == nil || p.left {
+		return progress, nil, m.unknownLocked()
+	}
+	if p.result == nil && wait > 0 {
+		p.polls++
+		news := p.news
+		m.mu.Unlock()
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-m.done:
+		}
+		m.mu.Lock()
+		p.polls--
+	}
+	now := time.Now()
+	switch {
+	case p.left || m.stopped && p.result == nil:
+		return progress, nil, m.unknownLocked()
+	case p.result != nil: // seen stays the time of the match
+		return progress, p.result, nil
+	}
+	p.seen = now
+	return p.progress(now), nil, err
+}
+
+func (m *Matchmaker) unknownLocked() error {
+	if m.stopped {
+		return ErrStopped
+	}
+	return ErrUnknown
+}
+
+// Cancel gives a place up. If the player has been matched, the seat is given up, unless it was taken. The error is
+// ErrUnknown or ErrStopped.
+func (m *Matchmaker) Cancel(id string) error {
+	m.mu.Lock()
+	p := m.places[id]
+	if p == nil || p.left {
+		defer m.mu.Unlock()
+		return m.unknownLocked()
+	}
+	m.cfg.Stats.Cancelled.Add(1)
+	m.removeLocked(p)
+	seat := p.seat
+	m.mu.Unlock()
+	m.giveUp(seat)
+	return nil
+}
+
+// giveUp releases a seat if it is still held.
+func (m *Matchmaker) giveUp(seat *lobby.Seat) {
+	if seat == nil {
+		return
+	}
+	if s, ok := m.cfg.Rooms.Take(seat.ID()); ok {
+		s.Release()
+	}
+}
+
+func (m *Matchmaker) countLocked(by int) {
+	m.waiting += by
+	m.cfg.Stats.Waiting.Store(int64(m.waiting))
+}
+
+// removeLocked forgets a place.
+func (m *Matchmaker) removeLocked(p *place) {
+	delete(m.places, p.id)
+	p.left = true
+	m.dequeueLocked(p)
+	p.announce()
+}
+
+// dequeueLocked takes a place out of its queue.
+func (m *Matchmaker) dequeueLocked(p *place) {
+	q := p.queue
+	if q.waiting[p.request.User] != p {
+		return
+	}
+	delete(q.waiting, p.request.User)
+	m.countLocked(-1)
+	if code := p.request.Party; code != "" {
+		if delete(q.parties[code], p.request.User); len(q.parties[code]) == 0 {
+			delete(q.parties, code)
+		}
+		q.tell(code)
+	}
+}

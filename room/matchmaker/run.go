@@ -1,0 +1,196 @@
+package matchmaker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room/lobby"
+)
+
+// Run makes a round every second, and soon after somebody came, until ctx is done. Then whoever waits is told
+// ErrStopped. Run is called once. The error is ctx's.
+func (m *Matchmaker) Run(ctx context.Context) error {
+	defer m.stop()
+	next := time.NewTimer(roundEvery)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-m.wake:
+			select { // others who come at the same time come along
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(gatherFor):
+			}
+		case <-next.C:
+		}
+		m.round(ctx, time.Now())
+		next.Reset(roundEvery)
+	}
+}
+
+func (m *Matchmaker) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopped = true
+	close(m.done)
+}
+
+// round does what is due at now.
+func (m *Matchmaker) round(ctx context.Context, now time.Time) {
+	select {
+	case <-m.wake: // who came by now is in this round
+	default:
+	}
+	m.expire(now)
+	for _, kind := range m.kinds {
+		places := m.snapshot(kind)
+		entries := make([]Entry, len(places))
+		for i, p := range places {
+			r := &p.request
+			entries[i] = Entry{ID: p.id, Since: p.since, Skill: r.Skill, Party: r.Party, PartySize: r.PartySize, Properties: r.Properties}
+		}
+		for _, match := range Round(now, m.queues[kind].rules, entries) {
+			if ctx.Err() != nil || !m.open(kind, match, places) {
+				break
+			}
+		}
+	}
+	m.report(now)
+}
+
+// expire forgets the places for which nobody asks.
+func (m *Matchmaker) expire(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.places {
+		if p.polls > 0 || now.Sub(p.seen) < VanishAfter {
+			continue
+		}
+		if p.result == nil {
+			m.cfg.Stats.Vanished.Add(1)
+		}
+		m.removeLocked(p)
+	}
+}
+
+func (m *Matchmaker) snapshot(kind string) []*place {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q := m.queues[kind]
+	places := make([]*place, 0, len(q.waiting))
+	for _, p := range q.waiting {
+		places = append(places, p)
+	}
+	return places
+}
+
+// open makes the room of a match. False: the server has no place for further ones.
+func (m *Matchmaker) open(kind string, match Match, places []*place) bool {
+	var members []*place
+	var teams []int
+	for team, list := range match.Teams {
+		for _, i := range list {
+			members, teams = append(members, places[i]), append(teams, team+1)
+		}
+	}
+	if m.anyLeft(members) {
+		return true // somebody left: the others are in the next round
+	}
+	seats, err := m.cfg.Rooms.Reserve(kind, len(members))
+	now := time.Now()
+	if err != nil {
+		m.fail(kind, members, err)
+		return false
+	}
+	m.cfg.Stats.Matches.Add(1)
+	m.cfg.Stats.Matched.Add(int64(len(members)))
+	for i, p := range members {
+		reply := p.request.Reply(now, seats[i], teams[i])
+		if !m.settle(now, p, seats[i], &reply) {
+			m.giveUp(seats[i])
+			continue
+		}
+		m.send(p.request.User, "match", map[string]any{
+			"queue": p.id, "room": reply.Room, "ticket": reply.Ticket, "url": reply.URL, "player": reply.Player, "team": reply.Team,
+		})
+	}
+	return true
+}
+
+func (m *Matchmaker) anyLeft(members []*place) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(members, func(p *place) bool { return p.left })
+}
+
+// fail is for a match whose members wait on.
+func (m *Matchmaker) fail(kind string, members []*place, err error) {
+	if errors.Is(err, lobby.ErrFull) || errors.Is(err, lobby.ErrDraining) {
+		m.cfg.Stats.Starved.Add(1)
+		return
+	}
+	m.cfg.Stats.Failed.Add(1)
+	m.cfg.Log.Error("a match could not be opened: its players wait on", "kind", kind, "players", len(members), "error", err)
+}
+
+// settle gives p its result. False: p has left meanwhile.
+func (m *Matchmaker) settle(now time.Time, p *place, seat *lobby.Seat, reply *protocol.MatchReply) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p.left {
+		return false
+	}
+	p.result, p.seat, p.seen = reply, seat, now
+	m.dequeueLocked(p)
+	p.announce()
+	return true
+}
+
+// report tells users who are in some room how their waiting goes.
+func (m *Matchmaker) report(now time.Time) {
+	if m.cfg.Registry == nil || m.cfg.Registry.Len() == 0 {
+		return
+	}
+	type news struct {
+		user string
+		protocol.QueueReply
+	}
+	var list []news
+	m.mu.Lock()
+	for _, q := range m.queues {
+		for user, p := range q.waiting {
+			if now.Sub(p.told) >= progressEvery {
+				p.told = now
+				list = append(list, news{user, p.progress(now)})
+			}
+		}
+	}
+	m.mu.Unlock()
+	slices.SortFunc(list, func(a, b news) int { return strings.Compare(a.Queue, b.Queue) })
+	for i := range list {
+		r := &list[i]
+		m.send(r.user, "queue", map[string]any{
+			"queue": r.Queue, "waited": r.Waited, "waiting": r.Waiting, "window": r.Window, "missing": r.Missing,
+		})
+	}
+}
+
+// send sends a user an event, in whatever rooms the user is.
+func (m *Matchmaker) send(user, name string, body map[string]any) {
+	if m.cfg.Registry == nil || len(m.cfg.Registry.User(user)) == 0 {
+		return
+	}
+	e, err := player.NewEvent(name, body)
+	if err != nil { // a ticket far too long: the poll brings it all the same
+		m.cfg.Log.Error("an event of the queue could not be sent", "event", name, "error", err)
+		return
+	}
+	m.cfg.Registry.Send(user, e)
+}
