@@ -22,9 +22,7 @@ func CleanName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	n, seen := 0, false
 	for _, r := range name {
-		// Of spaces IsPrint lets only the common one pass, of controls and formats (such as those that
-		// reverse the direction of text) none.
-		if !unicode.IsPrint(r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) {
+		if !shows(r) {
 			return "", fmt.Errorf("the name contains the character %U, which can't be shown: remove it", r)
 		}
 		seen = seen || r != ' ' && !unicode.IsMark(r)
@@ -37,6 +35,28 @@ func CleanName(name string) (string, error) {
 		return "", fmt.Errorf("the name has %d characters: shorten it to %d", n, MaxName)
 	}
 	return name, nil
+}
+
+// shows reports whether r may stand in a name. Of spaces IsPrint lets only the common one pass, of controls
+// and formats (such as those that reverse the direction of text) none.
+func shows(r rune) bool {
+	return unicode.IsPrint(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
+// fitName makes a name that the person did not choose here, and so can't change, one that CleanName accepts:
+// it leaves out what can't be shown and what is too long. False: nothing is left.
+func fitName(name string) (string, bool) {
+	runes := make([]rune, 0, MaxName)
+	for _, r := range name {
+		if unicode.IsSpace(r) {
+			r = ' '
+		}
+		if shows(r) && r != utf8.RuneError && len(runes) < MaxName && (r != ' ' || len(runes) > 0) {
+			runes = append(runes, r)
+		}
+	}
+	clean, err := CleanName(string(runes))
+	return clean, err == nil
 }
 
 var (

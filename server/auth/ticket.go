@@ -1,6 +1,8 @@
-// Package auth says who somebody is before they have a seat: tickets, which carry a held seat from the
-// answer of a match to the connection; display names; guests. It knows neither HTTP nor rooms: the
-// gateway maps its errors to statuses, and the lobby keeps the seats. It starts no goroutine.
+// Package auth says who somebody is before they have a seat: an Identifier tells guests and the bearers of JWTs;
+// Tickets carry a held seat, and whose it is, from the answer of a match to the connection; names are made fit to be
+// shown. It knows no rooms and answers no requests: the gateway maps its errors to statuses, and the lobby keeps the seats.
+//
+// It starts no goroutine. The one in which Identifier.Run is called fetches keys; those who need a new key wait for it.
 package auth
 
 import (
@@ -9,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -20,8 +23,12 @@ const TicketLife = 15 * time.Second
 // MinKey is the shortest key that NewTickets accepts, in bytes: as long as what HMAC-SHA256 makes.
 const MinKey = sha256.Size
 
-// MaxTicketField is the longest field of a Ticket, in bytes.
-const MaxTicketField = 255
+// Bounds of a Ticket.
+const (
+	MaxTicketField  = 255     // bytes of a text
+	MaxTicketClaims = 4 << 10 // bytes; MaxClaims is less
+	MaxTeam         = 1<<16 - 1
+)
 
 // Why a ticket is refused. The gateway returns ErrTicketUsed for one whose seat is no longer held.
 var (
@@ -36,6 +43,10 @@ type Ticket struct {
 	Room string // id of the room that it is in
 	User string // id of the person
 	Name string // display name
+
+	Claims   json.RawMessage // what the person's token says, see Person; nil for none
+	Team     int             // from a match by skill, from 1; else 0
+	Spectate bool            // to watch: Seat is a spectator's place
 }
 
 // Tickets issues tickets and opens them again. A ticket is authenticated, not encrypted, and keeps no state
@@ -57,13 +68,14 @@ func NewTickets(key []byte) (*Tickets, error) {
 	return &Tickets{key: append([]byte(nil), key...)}, nil
 }
 
-// The layout, before base64url: version, expiry in Unix milliseconds (8 bytes, big-endian), each field
-// as a length byte and its bytes, HMAC-SHA256 (RFC 2104) of all before it.
+// The layout, before base64url: version, expiry in Unix milliseconds (8 bytes, big-endian), 1 to spectate or 0, team
+// (2 bytes), length of the claims (2 bytes), each text as a length byte and its bytes, the claims, HMAC-SHA256 (RFC
+// 2104) of all before it.
 const (
-	ticketVersion = 1
-	ticketHead    = 1 + 8
+	ticketVersion = 2
+	ticketHead    = 1 + 8 + 1 + 2 + 2
 	ticketMin     = ticketHead + 4 + sha256.Size
-	ticketMax     = ticketHead + 4*(1+MaxTicketField) + sha256.Size
+	ticketMax     = ticketHead + 4*(1+MaxTicketField) + MaxTicketClaims + sha256.Size
 )
 
 // Strict, so that there is one way only to write a ticket.
@@ -73,12 +85,22 @@ var maxTicketText = ticketEncoding.EncodedLen(ticketMax)
 
 func (t *Ticket) fields() [4]*string { return [4]*string{&t.Seat, &t.Room, &t.User, &t.Name} }
 
-// Issue makes a ticket that is good for TicketLife from now. It panics if a field is longer than
-// MaxTicketField: names and user ids are checked where they come in.
+// Issue makes a ticket that is good for TicketLife from now. It panics if a field is out of its bounds:
+// names, user ids and claims are checked where they come in.
 func (s *Tickets) Issue(now time.Time, t Ticket) string {
 	b := make([]byte, 0, 256)
 	b = append(b, ticketVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(now.Add(TicketLife).UnixMilli()))
+	if t.Team < 0 || t.Team > MaxTeam || len(t.Claims) > MaxTicketClaims {
+		panic(fmt.Sprintf("auth: a ticket for team %d has claims of %d bytes: at most %d and %d fit", t.Team, len(t.Claims), MaxTeam, MaxTicketClaims))
+	}
+	spectate := byte(0)
+	if t.Spectate {
+		spectate = 1
+	}
+	b = append(b, spectate)
+	b = binary.BigEndian.AppendUint16(b, uint16(t.Team))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(t.Claims)))
 	for _, f := range t.fields() {
 		if len(*f) > MaxTicketField {
 			panic(fmt.Sprintf("auth: a field of a ticket has %d bytes: at most %d fit", len(*f), MaxTicketField))
@@ -86,6 +108,7 @@ func (s *Tickets) Issue(now time.Time, t Ticket) string {
 		b = append(b, byte(len(*f)))
 		b = append(b, *f...)
 	}
+	b = append(b, t.Claims...)
 	return ticketEncoding.EncodeToString(append(b, s.sum(b)...))
 }
 
@@ -104,8 +127,11 @@ func (s *Tickets) Open(now time.Time, text string) (Ticket, error) {
 		return Ticket{}, ErrTicketInvalid
 	}
 	expiry := time.UnixMilli(int64(binary.BigEndian.Uint64(b[1:])))
-	var t Ticket
-	rest := b[ticketHead:]
+	if b[9] > 1 {
+		return Ticket{}, ErrTicketInvalid
+	}
+	t := Ticket{Spectate: b[9] == 1, Team: int(binary.BigEndian.Uint16(b[10:]))}
+	claims, rest := int(binary.BigEndian.Uint16(b[12:])), b[ticketHead:]
 	for _, f := range t.fields() {
 		if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
 			return Ticket{}, ErrTicketInvalid
@@ -113,8 +139,11 @@ func (s *Tickets) Open(now time.Time, text string) (Ticket, error) {
 		n := 1 + int(rest[0])
 		*f, rest = string(rest[1:n]), rest[n:]
 	}
-	if len(rest) != 0 {
+	if len(rest) != claims {
 		return Ticket{}, ErrTicketInvalid
+	}
+	if claims > 0 {
+		t.Claims = json.RawMessage(rest)
 	}
 	if !now.Before(expiry) {
 		return t, ErrTicketExpired

@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 var (
 	testNow    = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	testTicket = Ticket{Seat: "SEAT", Room: "k7m2x9qwp", User: "guest-1", Name: "Ada 🙂"}
+	testTicket = Ticket{Seat: "SEAT", Room: "k7m2x9qwp", User: "guest-1", Name: "Ada 🙂", Claims: json.RawMessage(`{"rank":7}`), Team: 2, Spectate: true}
 )
 
 func newTestTickets(t testing.TB) *Tickets {
@@ -58,7 +59,7 @@ func TestForgedTicketIsInvalid(t *testing.T) {
 		"longer":          text + "AAAA",
 		"far too long":    strings.Repeat("A", 1<<20),
 		"another's key":   other.Issue(testNow, testTicket),
-		"another version": base64.RawURLEncoding.EncodeToString(append([]byte{2}, raw[1:]...)),
+		"another version": base64.RawURLEncoding.EncodeToString(append([]byte{1}, raw[1:]...)),
 	}
 	for name, text := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +79,7 @@ func TestForgedTicketIsInvalid(t *testing.T) {
 
 func TestSignedNonsenseIsInvalid(t *testing.T) {
 	s := newTestTickets(t)
-	head := append([]byte{ticketVersion}, make([]byte, 8)...)
+	head := append([]byte{ticketVersion}, make([]byte, ticketHead-1)...)
 	for name, fields := range map[string][]byte{
 		"a field that claims more than there is": {0, 0, 0, 200},
 		"a field too few":                        {3, 'a', 'b', 'c'},
@@ -95,11 +96,13 @@ func TestSignedNonsenseIsInvalid(t *testing.T) {
 func TestLongestTicketOpens(t *testing.T) {
 	s := newTestTickets(t)
 	long := strings.Repeat("x", MaxTicketField)
-	want := Ticket{long, long, long, long}
+	want := Ticket{Seat: long, Room: long, User: long, Name: long, Claims: bytes.Repeat([]byte("7"), MaxTicketClaims), Team: MaxTeam}
 	got, err := s.Open(testNow, s.Issue(testNow, want))
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 	require.Panics(t, func() { s.Issue(testNow, Ticket{Name: long + "x"}) })
+	require.Panics(t, func() { s.Issue(testNow, Ticket{Claims: append(want.Claims, '7')}) })
+	require.Panics(t, func() { s.Issue(testNow, Ticket{Team: MaxTeam + 1}) })
 }
 
 func TestShortKeyIsRefused(t *testing.T) {

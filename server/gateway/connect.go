@@ -133,6 +133,9 @@ func (g *Gateway) admitTicket(text string) (*admission, *refusal) {
 	case !g.cfg.Lobby.Held(t.Seat):
 		return nil, ticketUsed()
 	}
+	if e := g.banned(time.Now(), t.User); e != nil {
+		return nil, e
+	}
 	found, ok := g.cfg.Lobby.Find(t.Room)
 	if !ok {
 		return nil, ticketUsed() // the room ended, and its held seats with it
@@ -271,8 +274,8 @@ func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
 		s, err = a.room.Resume(ctx, a.resume)
 	} else {
 		s, err = a.room.Join(ctx, room.Join{
-			Who:  room.Identity{User: a.ticket.User, Name: a.ticket.Name},
-			Conn: c, Released: seat.Release,
+			Who:  room.Identity{User: a.ticket.User, Name: a.ticket.Name, Claims: a.ticket.Claims, Team: a.ticket.Team},
+			Conn: c, Spectate: a.ticket.Spectate, Released: seat.Release,
 		})
 	}
 	if err == nil {

@@ -156,6 +156,8 @@ func (r *fakeReceiver) Message(_ uint32, name, _ []byte) error {
 }
 func (*fakeReceiver) Limited()                         {}
 func (*fakeReceiver) Leave()                           {}
+func (*fakeReceiver) Announce(*player.Event) bool      { return true }
+func (*fakeReceiver) Kick(string)                      {}
 func (*fakeReceiver) Moment(time.Time) protocol.Moment { return protocol.Moment{Tick: 1} }
 
 // fakeLobby has one room.
@@ -167,16 +169,26 @@ type fakeLobby struct {
 	held  map[string]bool
 	taken int // and not released
 	next  int
+
+	// What was asked for last.
+	quick    lobby.QuickOptions
+	create   lobby.CreateOptions
+	join     string
+	spectate lobby.SpectateOptions
+	query    lobby.Query
 }
 
 type fakeSeat struct {
 	id    string
 	lobby *fakeLobby
 	once  sync.Once
+	watch bool
 }
 
-func (s *fakeSeat) ID() string { return s.id }
-func (s *fakeSeat) Room() Room { return s.lobby.room }
+func (s *fakeSeat) ID() string     { return s.id }
+func (s *fakeSeat) Room() Room     { return s.lobby.room }
+func (s *fakeSeat) Kind() string   { return "arena" }
+func (s *fakeSeat) Spectate() bool { return s.watch }
 func (s *fakeSeat) Release() {
 	s.once.Do(func() {
 		s.lobby.mu.Lock()
@@ -185,9 +197,42 @@ func (s *fakeSeat) Release() {
 	})
 }
 
-func (l *fakeLobby) Quick(kind string) (Seat, error) {
+func (l *fakeLobby) Quick(kind string, o lobby.QuickOptions) (Seat, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.quick = o
+	return l.holdLocked(kind, false)
+}
+
+func (l *fakeLobby) Create(kind string, o lobby.CreateOptions) (Seat, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.create = o
+	return l.holdLocked(kind, false)
+}
+
+func (l *fakeLobby) Join(id, password string) (Seat, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.join = id + " " + password
+	return l.holdLocked("arena", false)
+}
+
+func (l *fakeLobby) Spectate(o lobby.SpectateOptions) (Seat, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spectate = o
+	return l.holdLocked("arena", true)
+}
+
+func (l *fakeLobby) Rooms(q lobby.Query) (protocol.RoomList, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.query = q
+	return protocol.RoomList{Rooms: []protocol.RoomInfo{{ID: "r1", Kind: "arena", MaxPlayers: 4}}}, l.err
+}
+
+func (l *fakeLobby) holdLocked(kind string, watch bool) (Seat, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
@@ -195,7 +240,7 @@ func (l *fakeLobby) Quick(kind string) (Seat, error) {
 		return nil, lobby.ErrUnknownKind
 	}
 	l.next++
-	s := &fakeSeat{id: "seat" + string(rune('0'+l.next)), lobby: l}
+	s := &fakeSeat{id: "seat" + string(rune('0'+l.next)), lobby: l, watch: watch}
 	l.held[s.id] = true
 	return s, nil
 }
@@ -325,7 +370,7 @@ func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net:
 
 // ticket is one for a seat that is held.
 func (e *edge) ticket() string {
-	s, err := e.lobby.Quick("arena")
+	s, err := e.lobby.Quick("arena", lobby.QuickOptions{})
 	require.NoError(e.t, err)
 	return e.tickets.Issue(time.Now(), auth.Ticket{Seat: s.ID(), Room: "r1", User: "u1", Name: "Ada"})
 }

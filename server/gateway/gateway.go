@@ -21,6 +21,8 @@ import (
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/room/matchmaker"
 	"github.com/tickhall/tickhall/server/auth"
 )
 
@@ -39,8 +41,11 @@ const (
 
 // Config is what a Gateway needs. The zero value of each field but Lobby and Tickets is its default.
 type Config struct {
-	Lobby   Lobby   // required; see FromLobby
-	Tickets Tickets // required
+	Lobby    Lobby            // required; see FromLobby
+	Tickets  Tickets          // required
+	Identity Identity         // nil: everybody is a guest
+	Queue    Queue            // nil: there are no queues
+	Registry *player.Registry // knows who is banned; nil: nobody
 
 	// Origins lists the pages that may use this server, such as "https://play.example.com", beside
 	// those that it serves itself; "*" allows all.
@@ -48,8 +53,8 @@ type Config struct {
 	// TrustProxy believes the X-Forwarded-For and X-Forwarded-Proto of the nearest proxy. Leave it false
 	// unless all requests come through one that sets them.
 	TrustProxy bool
-	// Connections and Matches limit each address: 20 a second and 400 at once, 10 and 200 by default.
-	// An IPv6 network of 64 bits counts as one address. Loopback addresses are not limited.
+	// Connections and Matches limit each address: 20 a second and 400 at once, 10 and 200 by default. Requests for
+	// the list of rooms are limited as matches are, and counted apart. An IPv6 network of 64 bits counts as one address. Loopback addresses are not limited.
 	Connections, Matches Limit
 
 	Heartbeat    time.Duration // between the pings of a connection; 15 s by default
@@ -107,19 +112,42 @@ func orDefault(d *time.Duration, def time.Duration) {
 	}
 }
 
-// Lobby holds seats. The errors of Quick are lobby's.
+// Lobby has rooms, and holds seats in them.
 type Lobby interface {
-	Quick(kind string) (Seat, error)
+	Holder
 	Held(seat string) bool
 	Take(seat string) (Seat, bool)
 	Find(room string) (Room, bool)
+	Rooms(q lobby.Query) (protocol.RoomList, error)
+}
+
+// Holder holds places in rooms. Its methods and their errors are those of lobby.Lobby.
+type Holder interface {
+	Quick(kind string, o lobby.QuickOptions) (Seat, error)
+	Create(kind string, o lobby.CreateOptions) (Seat, error)
+	Join(id, password string) (Seat, error)
+	Spectate(o lobby.SpectateOptions) (Seat, error)
 }
 
 // Seat is a place in a room.
 type Seat interface {
 	ID() string
 	Room() Room
+	Kind() string   // of the room
+	Spectate() bool // it is a spectator's
 	Release()
+}
+
+// Identity says who sends a request. *auth.Identifier does.
+type Identity interface {
+	Identify(ctx context.Context, header http.Header, req *protocol.MatchRequest) (auth.Person, error)
+}
+
+// Queue has players wait to be matched. *matchmaker.Matchmaker does.
+type Queue interface {
+	Enter(now time.Time, r matchmaker.Request) (protocol.QueueReply, error)
+	Poll(ctx context.Context, id string, wait time.Duration) (protocol.QueueReply, *protocol.MatchReply, error)
+	Cancel(id string) error
 }
 
 // Room is where a connection leads. *room.Room is one.
@@ -146,6 +174,7 @@ type Gateway struct {
 	upgrader    *gws.Upgrader
 	connections *limiter
 	matches     *limiter
+	lists       *limiter // requests for the list of rooms
 
 	ctx    context.Context // ends when Close begins; rooms are asked under it
 	cancel context.CancelFunc
@@ -162,11 +191,19 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	if cfg.Identity == nil {
+		guests, err := auth.New(auth.Config{Log: cfg.Log})
+		if err != nil {
+			return nil, err
+		}
+		cfg.Identity = guests
+	}
 	g := &Gateway{cfg: cfg, stats: cfg.Stats, conns: map[*Conn]struct{}{}}
 	g.origins, _ = newOrigins(cfg.Origins)
 	g.wheel = player.NewWheel(cfg.Heartbeat)
 	g.connections = newLimiter(cfg.Connections, maxAddresses)
 	g.matches = newLimiter(cfg.Matches, maxAddresses)
+	g.lists = newLimiter(cfg.Matches, maxAddresses)
 	g.upgrader = newUpgrader()
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil
@@ -175,12 +212,14 @@ func New(cfg Config) (*Gateway, error) {
 // connectPath is where connections are upgraded.
 const connectPath = "/v1/connect"
 
-// Routes registers the gateway's paths: /v1/match, /v1/connect, and what else is below /v1/.
+// Routes registers the gateway's paths: /v1/match, /v1/rooms, /v1/connect, and what else is below /v1/.
 func (g *Gateway) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("/v1/match", g.match)
+	mux.HandleFunc("/v1/match/{queue}", g.queue)
+	mux.HandleFunc("/v1/rooms", g.rooms)
 	mux.HandleFunc(connectPath, g.connect)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		g.refuse(w, refusef(protocol.ErrNotFound, "there is no %.100q: there are /v1/match and /v1/connect", r.URL.Path))
+		g.refuse(w, refusef(protocol.ErrNotFound, "there is no %.100q: there are /v1/match, /v1/rooms, /v1/kinds and /v1/connect", r.URL.Path))
 	})
 }
 

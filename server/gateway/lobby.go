@@ -3,12 +3,15 @@ package gateway
 import (
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/room/matchmaker"
 	"github.com/tickhall/tickhall/server/auth"
 )
 
 var (
-	_ Room    = (*room.Room)(nil)
-	_ Tickets = (*auth.Tickets)(nil)
+	_ Room     = (*room.Room)(nil)
+	_ Tickets  = (*auth.Tickets)(nil)
+	_ Identity = (*auth.Identifier)(nil)
+	_ Queue    = (*matchmaker.Matchmaker)(nil)
 )
 
 // FromLobby makes a lobby one of a Config.
@@ -16,8 +19,21 @@ func FromLobby(l *lobby.Lobby) Lobby { return fromLobby{l} }
 
 type fromLobby struct{ *lobby.Lobby }
 
-func (l fromLobby) Quick(kind string) (Seat, error) {
-	s, err := l.Lobby.Quick(kind)
+func (l fromLobby) Quick(kind string, o lobby.QuickOptions) (Seat, error) {
+	return seated(l.Lobby.Quick(kind, o))
+}
+
+func (l fromLobby) Create(kind string, o lobby.CreateOptions) (Seat, error) {
+	return seated(l.Lobby.Create(kind, o))
+}
+
+func (l fromLobby) Join(id, password string) (Seat, error) { return seated(l.Lobby.Join(id, password)) }
+
+func (l fromLobby) Spectate(o lobby.SpectateOptions) (Seat, error) {
+	return seated(l.Lobby.Spectate(o))
+}
+
+func seated(s *lobby.Seat, err error) (Seat, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -39,4 +55,5 @@ func (l fromLobby) Find(id string) (Room, bool) {
 
 type fromSeat struct{ *lobby.Seat }
 
-func (s fromSeat) Room() Room { return s.Seat.Room() }
+func (s fromSeat) Room() Room   { return s.Seat.Room() }
+func (s fromSeat) Kind() string { return s.Seat.Room().Spec().Name }

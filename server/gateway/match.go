@@ -1,44 +1,34 @@
 package gateway
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/auth"
 )
 
-// maxBody is the largest body of POST /v1/match, in bytes.
-const maxBody = 4 << 10
+const (
+	maxBody     = 4 << 10 // bytes of the body of POST /v1/match
+	maxPassword = 128     // bytes
 
-// modeQuick is the only mode so far, and what "" stands for: join the fullest open room, or create one.
-const modeQuick = "quick"
+	matchExample = `{"kind": "arena"}`
+)
 
 // match serves POST /v1/match.
 func (g *Gateway) match(w http.ResponseWriter, r *http.Request) {
-	if e := g.origins.check(w, r); e != nil {
-		g.refuse(w, e)
-		return
-	}
-	switch r.Method {
-	case http.MethodPost:
-	case http.MethodOptions:
-		// The answer to a browser that asks before a page of another origin sends JSON.
-		w.Header().Set("Allow", "POST, OPTIONS")
-		w.Header().Set("Access-Control-Allow-Methods", "POST")
-		w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
-		w.Header().Set("Access-Control-Max-Age", "600")
-		w.WriteHeader(http.StatusNoContent)
-		return
-	default:
-		w.Header().Set("Allow", "POST, OPTIONS")
-		g.refuse(w, refusef(protocol.ErrMethod, "%s is not allowed here: POST a match request", r.Method))
+	if !g.allows(w, r, http.MethodPost) {
 		return
 	}
 	reply, e := g.seek(w, r)
@@ -46,12 +36,40 @@ func (g *Gateway) match(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, e)
 		return
 	}
-	g.stats.Matches.Add(1)
-	writeJSON(w, http.StatusOK, reply)
+	if _, seated := reply.(*protocol.MatchReply); seated {
+		g.stats.Matches.Add(1)
+		api.Write(w, http.StatusOK, reply)
+		return
+	}
+	api.Write(w, http.StatusAccepted, reply)
 }
 
-// seek finds a seat.
-func (g *Gateway) seek(w http.ResponseWriter, r *http.Request) (*protocol.MatchReply, *refusal) {
+// allows answers a request that is not for the handler that asks: of a page that is not allowed, with a method that
+// is not, or a browser's question that comes before one of another origin's page.
+func (g *Gateway) allows(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	if e := g.origins.check(w, r); e != nil {
+		g.refuse(w, e)
+		return false
+	}
+	if slices.Contains(methods, r.Method) {
+		return true
+	}
+	list := strings.Join(methods, ", ")
+	w.Header().Set("Allow", list+", OPTIONS")
+	if r.Method != http.MethodOptions {
+		g.refuse(w, refusef(protocol.ErrMethod, "%s is not allowed here: use %s", r.Method, list))
+		return false
+	}
+	w.Header().Set("Access-Control-Allow-Methods", list)
+	w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	w.Header().Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return false
+}
+
+// seek finds a seat, and answers with a *protocol.MatchReply, or a place in a queue, and answers with a
+// *protocol.QueueReply.
+func (g *Gateway) seek(w http.ResponseWriter, r *http.Request) (any, *refusal) {
 	now := time.Now()
 	if g.isClosing() {
 		return nil, refusef(protocol.ErrShuttingDown, "the server is stopping: try again in a moment").after(retryAfter)
@@ -59,31 +77,210 @@ func (g *Gateway) seek(w http.ResponseWriter, r *http.Request) (*protocol.MatchR
 	if wait, ok := g.matches.allow(now, g.clientAddr(r)); !ok {
 		return nil, refusef(protocol.ErrRateLimited, "too many matches from your address: wait").after(wait)
 	}
-	req, e := readMatch(http.MaxBytesReader(w, r.Body, maxBody))
+	var req protocol.MatchRequest
+	if err := api.Read(w, r, maxBody, matchExample, &req); err != nil {
+		return nil, refuseBy(err)
+	}
+	q, e := checkMatch(&req)
 	if e != nil {
 		return nil, e
 	}
-	name := auth.GuestName()
-	if strings.TrimSpace(req.Name) != "" {
-		var err error
-		if name, err = auth.CleanName(req.Name); err != nil {
-			return nil, refusef(protocol.ErrBadRequest, "%v", err)
-		}
+	person, e := g.identify(r.Context(), r.Header, &req)
+	if e != nil {
+		return nil, e
 	}
-	seat, err := g.cfg.Lobby.Quick(req.Kind)
+	a := answer{gateway: g, person: person, scheme: g.scheme(r), host: r.Host}
+	if req.Mode == protocol.ModeQueue {
+		return g.enqueue(now, &req, a)
+	}
+	seat, err := g.hold(&req, q)
 	if err != nil {
 		return nil, g.noSeat(req.Kind, err)
 	}
-	user := auth.GuestID()
-	ticket := g.cfg.Tickets.Issue(now, auth.Ticket{Seat: seat.ID(), Room: seat.Room().ID(), User: user, Name: name})
-	u := url.URL{Scheme: g.scheme(r), Host: r.Host, Path: connectPath, RawQuery: "ticket=" + url.QueryEscape(ticket)}
-	return &protocol.MatchReply{Room: seat.Room().ID(), Ticket: ticket, URL: u.String(), Player: user}, nil
+	if req.Mode == protocol.ModeJoin && req.Kind != "" && seat.Kind() != req.Kind {
+		seat.Release()
+		return nil, refusef(protocol.ErrRoomUnknown, "room %.40q is of kind %q, not %.40q: leave \"kind\" out, or name another room", req.Room, seat.Kind(), req.Kind)
+	}
+	reply := a.reply(now, seat, 0)
+	return &reply, nil
 }
 
-func (g *Gateway) noSeat(kind string, err error) *refusal {
+// identify says who sent a request. It is the one place where players come from.
+func (g *Gateway) identify(ctx context.Context, header http.Header, req *protocol.MatchRequest) (auth.Person, *refusal) {
+	person, err := g.cfg.Identity.Identify(ctx, header, req)
+	if err != nil {
+		return person, refuseBy(err)
+	}
+	return person, g.banned(time.Now(), person.User)
+}
+
+// banned refuses a user who is banned.
+func (g *Gateway) banned(now time.Time, user string) *refusal {
+	if g.cfg.Registry == nil {
+		return nil
+	}
+	until, reason, banned := g.cfg.Registry.Banned(now, user)
+	if !banned {
+		return nil
+	}
+	if reason != "" {
+		reason = ": " + reason
+	}
+	return refusef(protocol.ErrBanned, "you are banned until %s%s", until.UTC().Format("2006-01-02 15:04 MST"), reason)
+}
+
+// hold holds a place in a room.
+func (g *Gateway) hold(req *protocol.MatchRequest, q question) (Seat, error) {
+	l := g.cfg.Lobby
 	switch {
+	case req.Spectate:
+		return l.Spectate(lobby.SpectateOptions{Kind: req.Kind, Filter: q.filter, Room: req.Room, Password: req.Password})
+	case req.Mode == protocol.ModeJoin:
+		return l.Join(req.Room, req.Password)
+	case req.Mode == protocol.ModeCreate:
+		return l.Create(req.Kind, lobby.CreateOptions{Options: q.options, Private: req.Private, Password: req.Password})
+	}
+	return l.Quick(req.Kind, lobby.QuickOptions{Options: q.options, Filter: q.filter})
+}
+
+// answer makes replies for one player.
+type answer struct {
+	gateway      *Gateway
+	person       auth.Person
+	scheme, host string // as the client calls this server
+}
+
+func (a *answer) reply(now time.Time, seat Seat, team int) protocol.MatchReply {
+	p := &a.person
+	ticket := a.gateway.cfg.Tickets.Issue(now, auth.Ticket{
+		Seat: seat.ID(), Room: seat.Room().ID(), User: p.User, Name: p.Name, Claims: p.Claims, Team: team, Spectate: seat.Spectate(),
+	})
+	u := url.URL{Scheme: a.scheme, Host: a.host, Path: connectPath, RawQuery: "ticket=" + url.QueryEscape(ticket)}
+	return protocol.MatchReply{
+		Room: seat.Room().ID(), Ticket: ticket, URL: u.String(), Player: p.User, Guest: p.Guest, Spectator: seat.Spectate(), Team: team,
+	}
+}
+
+// modes are the modes of a match and the fields that each has beside commonFields.
+var modes = [...]struct {
+	name   string
+	fields []string
+}{
+	{protocol.ModeQuick, []string{"spectate", "options", "filter"}},
+	{protocol.ModeCreate, []string{"private", "password", "options"}},
+	{protocol.ModeJoin, []string{"room", "password", "spectate"}},
+	{protocol.ModeQueue, []string{"skill", "properties", "party", "party_size"}},
+}
+
+var commonFields = [...]string{"kind", "mode", "name", "guest"}
+
+// question is what of a request had to be decoded.
+type question struct {
+	options json.RawMessage // nil for none
+	filter  lobby.Filter
+}
+
+// checkMatch says what is wrong with a request, whoever sent it. It fills in the mode.
+func checkMatch(req *protocol.MatchRequest) (q question, e *refusal) {
+	if req.Mode == "" {
+		req.Mode = protocol.ModeQuick
+	}
+	i := 0
+	for i < len(modes) && modes[i].name != req.Mode {
+		i++
+	}
+	if i == len(modes) {
+		return q, refusef(protocol.ErrUnknownMode, "unknown mode %.40q: there are %s", req.Mode, modeNames())
+	}
+	if q.options, e = object("options", req.Options); e != nil {
+		return q, e
+	}
+	req.Options = q.options
+	filter, e := object("filter", req.Filter)
+	if e != nil {
+		return q, e
+	}
+	req.Filter = filter
+	if name := foreignField(req, modes[i].fields); name != "" {
+		return q, refusef(protocol.ErrBadRequest, "field %q does not go with mode %q, which has %s: leave it out", name, req.Mode, quoted(modes[i].fields))
+	}
+	switch {
+	case req.Kind == "" && req.Mode != protocol.ModeJoin:
+		return q, refusef(protocol.ErrBadRequest, `field "kind" is missing: name the kind of room`)
+	case req.Room == "" && req.Mode == protocol.ModeJoin:
+		return q, refusef(protocol.ErrBadRequest, `field "room" is missing: mode "join" needs the room's code`)
+	case len(req.Password) > maxPassword:
+		return q, refusef(protocol.ErrBadRequest, `field "password" has %d bytes: at most %d are allowed`, len(req.Password), maxPassword)
+	case req.Spectate && len(q.options) > 0:
+		return q, refusef(protocol.ErrBadRequest, `field "options" does not go with "spectate": who watches makes no room`)
+	}
+	if len(filter) > 0 {
+		if err := json.Unmarshal(filter, &q.filter); err != nil {
+			return q, refusef(protocol.ErrBadRequest, `field "filter" could not be read: %v`, err)
+		}
+		if err := q.filter.Validate(); err != nil {
+			return q, refusef(protocol.ErrBadRequest, `field "filter": %v`, err)
+		}
+	}
+	return q, nil
+}
+
+// object is a field that is an object of JSON, nil if it is missing, null or empty.
+func object(name string, raw json.RawMessage) (json.RawMessage, *refusal) {
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case len(raw) == 0, string(raw) == "null":
+		return nil, nil
+	case raw[0] != '{':
+		return nil, refusef(protocol.ErrBadRequest, `field %q must be an object, such as {"map": "ice"}`, name)
+	case len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0:
+		return nil, nil
+	}
+	return raw, nil
+}
+
+// foreignField is the first field of a request that says something and is not among those allowed.
+func foreignField(req *protocol.MatchRequest, allowed []string) string {
+	v := reflect.ValueOf(req).Elem()
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if !v.Field(i).IsZero() && !slices.Contains(allowed, name) && !slices.Contains(commonFields[:], name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func modeNames() string {
+	var names []string
+	for i := range modes {
+		names = append(names, modes[i].name)
+	}
+	return quoted(names)
+}
+
+func quoted(names []string) string { return `"` + strings.Join(names, `", "`) + `"` }
+
+// noSeat says why the lobby holds no seat.
+func (g *Gateway) noSeat(kind string, err error) *refusal {
+	var refused *room.Error
+	switch {
+	case errors.As(err, &refused): // by the game, or of what the lobby was asked
+		return refusef(refused.Code, "%s", refused.Message).with(http.StatusBadRequest)
 	case errors.Is(err, lobby.ErrUnknownKind):
 		return refusef(protocol.ErrUnknownKind, "%v", err)
+	case errors.Is(err, lobby.ErrListing), errors.Is(err, lobby.ErrNotWatched):
+		return refusef(protocol.ErrBadRequest, "%v", err)
+	case errors.Is(err, lobby.ErrRoomUnknown):
+		return refusef(protocol.ErrRoomUnknown, "%v", err)
+	case errors.Is(err, lobby.ErrRoomFull):
+		return refusef(protocol.ErrRoomFull, "%v", err)
+	case errors.Is(err, lobby.ErrRoomLocked):
+		return refusef(protocol.ErrRoomLocked, "%v", err)
+	case errors.Is(err, lobby.ErrPassword):
+		return refusef(protocol.ErrPassword, "%v", err)
+	case errors.Is(err, lobby.ErrBusy):
+		return refusef(protocol.ErrRateLimited, "%v", err).after(retryAfter)
 	case errors.Is(err, lobby.ErrFull):
 		return refusef(protocol.ErrServerFull, "%v", err).after(retryAfter)
 	case errors.Is(err, lobby.ErrDraining):
@@ -91,70 +288,4 @@ func (g *Gateway) noSeat(kind string, err error) *refusal {
 	}
 	g.cfg.Log.Error("a room could not be made", "kind", kind, "error", err)
 	return refusef(protocol.ErrInternal, "the room could not be made: the server's log says why")
-}
-
-// readMatch reads a body, whatever its content type claims it to be: what counts is that it is JSON.
-func readMatch(body io.Reader) (protocol.MatchRequest, *refusal) {
-	var req protocol.MatchRequest
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	err := d.Decode(&req)
-	if err == nil {
-		if _, next := d.Token(); next != io.EOF {
-			if next == nil || !isTooLarge(next) {
-				return req, refusef(protocol.ErrBadRequest, "something follows the JSON object: send one object alone")
-			}
-			err = next
-		}
-	}
-	if err != nil {
-		return req, refusef(protocol.ErrBadRequest, "%s", faultOf(err))
-	}
-	if req.Kind == "" {
-		return req, refusef(protocol.ErrBadRequest, `field "kind" is missing: name the kind of room`)
-	}
-	if req.Mode != "" && req.Mode != modeQuick {
-		return req, refusef(protocol.ErrUnknownMode, "unknown mode %.40q: allowed is %q", req.Mode, modeQuick)
-	}
-	return req, nil
-}
-
-func isTooLarge(err error) bool {
-	var large *http.MaxBytesError
-	return errors.As(err, &large)
-}
-
-// faultOf says what is wrong with a body in words that name its fields, not Go's types.
-func faultOf(err error) string {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case isTooLarge(err):
-		return "the body is larger than 4096 bytes"
-	case errors.Is(err, io.EOF):
-		return `the body is empty: send JSON such as {"kind": "arena"}`
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "the JSON ends too early"
-	case errors.As(err, &syntax):
-		return "the body is not JSON: " + syntax.Error()
-	case errors.As(err, &typ) && typ.Field == "":
-		return "the body must be a JSON object, not " + article(typ.Value)
-	case errors.As(err, &typ):
-		return `field "` + typ.Field + `" must be a string, not ` + article(typ.Value)
-	}
-	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return "unknown field " + field + `: there are "kind", "mode" and "name"`
-	}
-	return "the body could not be read: " + err.Error()
-}
-
-func article(value string) string {
-	value, _, _ = strings.Cut(value, " ") // "number 1.5"
-	switch value {
-	case "array", "object":
-		return "an " + value
-	case "bool":
-		return "true or false"
-	}
-	return "a " + value
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/server/api"
 )
 
 // origins decides which pages may speak to this server. A browser names the page's origin, and no page
@@ -52,22 +53,8 @@ func (o origins) check(w http.ResponseWriter, r *http.Request) *refusal {
 	return nil
 }
 
-// clientAddr is the address of whoever sent r. Behind a trusted proxy it is what the nearest proxy
-// added to X-Forwarded-For; what stands before that anybody may have written.
-func (g *Gateway) clientAddr(r *http.Request) netip.Addr {
-	if g.cfg.TrustProxy {
-		if all := r.Header.Values("X-Forwarded-For"); len(all) > 0 {
-			last := all[len(all)-1]
-			if a, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])); err == nil {
-				return a.Unmap()
-			}
-		}
-	}
-	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		return a.Addr().Unmap()
-	}
-	return netip.Addr{}
-}
+// clientAddr is the address of whoever sent r.
+func (g *Gateway) clientAddr(r *http.Request) netip.Addr { return api.ClientAddr(r, g.cfg.TrustProxy) }
 
 // scheme is "wss" if the client came by TLS, else "ws".
 func (g *Gateway) scheme(r *http.Request) string {

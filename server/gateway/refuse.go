@@ -1,13 +1,14 @@
 package gateway
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/server/api"
+	"github.com/tickhall/tickhall/server/auth"
 )
 
 // refusals are the codes of an HTTPError and the status that each goes with.
@@ -19,18 +20,30 @@ var refusals = [...]struct {
 	{protocol.ErrUnknownKind, http.StatusBadRequest},
 	{protocol.ErrUnknownMode, http.StatusBadRequest},
 	{protocol.ErrTicketInvalid, http.StatusBadRequest},
+	{protocol.ErrUnauthorized, http.StatusUnauthorized},
 	{protocol.ErrOrigin, http.StatusForbidden},
+	{protocol.ErrBanned, http.StatusForbidden},
+	{protocol.ErrPassword, http.StatusForbidden},
 	{protocol.ErrTokenUnknown, http.StatusNotFound},
+	{protocol.ErrRoomUnknown, http.StatusNotFound},
+	{protocol.ErrQueueUnknown, http.StatusNotFound},
 	{protocol.ErrNotFound, http.StatusNotFound},
 	{protocol.ErrMethod, http.StatusMethodNotAllowed},
+	{protocol.ErrRoomFull, http.StatusConflict},
+	{protocol.ErrRoomLocked, http.StatusConflict},
 	{protocol.ErrTicketExpired, http.StatusGone},
 	{protocol.ErrTicketUsed, http.StatusGone},
 	{protocol.ErrUpgrade, http.StatusUpgradeRequired},
 	{protocol.ErrRateLimited, http.StatusTooManyRequests},
 	{protocol.ErrServerFull, http.StatusServiceUnavailable},
 	{protocol.ErrShuttingDown, http.StatusServiceUnavailable},
+	{auth.ErrUnavailable, http.StatusServiceUnavailable},
 	{protocol.ErrInternal, http.StatusInternalServerError},
+	{refusedByGame, http.StatusBadRequest},
 }
+
+// refusedByGame is how refusals with a game's own code are counted.
+const refusedByGame = "game"
 
 // retryAfter is what a client that found no place is told to wait.
 const retryAfter = 5 * time.Second
@@ -38,7 +51,8 @@ const retryAfter = 5 * time.Second
 // refusal is an HTTPError that may ask to wait.
 type refusal struct {
 	protocol.HTTPError
-	wait time.Duration // Retry-After; 0: none
+	status int           // 0: the one that goes with the code
+	wait   time.Duration // Retry-After; 0: none
 }
 
 func refusef(code, format string, args ...any) *refusal {
@@ -50,25 +64,48 @@ func (r *refusal) after(wait time.Duration) *refusal {
 	return r
 }
 
-// refuse answers a request with e, and counts it.
-func (g *Gateway) refuse(w http.ResponseWriter, e *refusal) {
-	status := http.StatusInternalServerError
-	for i := range refusals {
-		if refusals[i].code == e.Code {
-			g.stats.refused[i].Add(1)
-			status = refusals[i].status
-		}
+// refuseBy makes an error that is an HTTPError a refusal.
+func refuseBy(err error) *refusal {
+	var he *protocol.HTTPError
+	if !errors.As(err, &he) {
+		return refusef(protocol.ErrInternal, "%v", err)
 	}
-	if e.wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.wait/time.Second)))
+	e := &refusal{HTTPError: *he}
+	if e.Code == auth.ErrUnavailable {
+		e.wait = retryAfter
 	}
-	writeJSON(w, status, &e.HTTPError)
+	return e
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // who is gone needs no answer
+// with gives a code of the game's own its status.
+func (r *refusal) with(status int) *refusal {
+	r.status = status
+	return r
+}
+
+// refuse answers a request with e, and counts it.
+func (g *Gateway) refuse(w http.ResponseWriter, e *refusal) {
+	status, code := e.status, e.Code
+	i := indexOf(code)
+	if i < 0 && status != 0 {
+		i = indexOf(refusedByGame)
+	}
+	if i < 0 {
+		i = indexOf(protocol.ErrInternal)
+	}
+	g.stats.refused[i].Add(1)
+	if status == 0 {
+		status = refusals[i].status
+	}
+	api.Refuse(w, status, &e.HTTPError, e.wait)
+}
+
+// indexOf is where a code is in refusals, or -1.
+func indexOf(code string) int {
+	for i := range refusals {
+		if refusals[i].code == code {
+			return i
+		}
+	}
+	return -1
 }

@@ -85,7 +85,7 @@ func TestMatchRefuses(t *testing.T) {
 		{name: "too large", body: `{"kind":"` + strings.Repeat("a", 5000) + `"}`, status: 400, code: "bad_request", says: "4096"},
 		{name: "too large behind it", body: `{"kind":"arena"}` + strings.Repeat(" ", 5000), status: 400, code: "bad_request", says: "4096"},
 		{name: "no kind", body: `{}`, status: 400, code: "bad_request", says: `"kind" is missing`},
-		{name: "null", body: `null`, status: 400, code: "bad_request", says: `"kind" is missing`},
+		{name: "null", body: `null`, status: 400, code: "bad_request", says: `not null`},
 		{name: "an unknown kind", body: `{"kind":"areno"}`, status: 400, code: "unknown_kind"},
 		{name: "an unknown mode", body: `{"kind":"arena","mode":"ranked"}`, status: 400, code: "unknown_mode", says: `"quick"`},
 		{name: "a name too long", body: `{"kind":"arena","name":"` + strings.Repeat("x", 33) + `"}`, status: 400, code: "bad_request", says: "33"},
@@ -111,7 +111,7 @@ func TestMatchRefuses(t *testing.T) {
 				}
 			}},
 		{name: "elsewhere", body: "", status: 404, code: "not_found",
-			change: func(_ *edge, r *http.Request) { r.URL.Path = "/v1/rooms" }},
+			change: func(_ *edge, r *http.Request) { r.URL.Path = "/v1/room" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newEdge(t, Config{Origins: []string{"https://play.test"}})
@@ -155,7 +155,7 @@ func TestListedOriginsMayReadAnswers(t *testing.T) {
 			require.Equal(t, "Origin", header.Get("Vary"))
 			if status == 204 {
 				require.Equal(t, c.origin, header.Get("Access-Control-Allow-Origin"))
-				require.Equal(t, "Content-Type", header.Get("Access-Control-Allow-Headers"))
+				require.Equal(t, "Authorization, Content-Type", header.Get("Access-Control-Allow-Headers"))
 			} else {
 				require.Empty(t, header.Get("Access-Control-Allow-Origin"))
 			}

@@ -47,10 +47,8 @@ func (s *Stats) Closed(code protocol.Code) int64 { return s.closed[outcomeOf(cod
 
 // Refused is how many requests were refused with an HTTPError of code, before an upgrade.
 func (s *Stats) Refused(code string) int64 {
-	for i := range refusals {
-		if refusals[i].code == code {
-			return s.refused[i].Load()
-		}
+	if i := indexOf(code); i >= 0 {
+		return s.refused[i].Load()
 	}
 	return 0
 }

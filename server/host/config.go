@@ -11,6 +11,7 @@ import (
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/server/admin"
 	"github.com/tickhall/tickhall/server/auth"
 	"github.com/tickhall/tickhall/server/gateway"
 )
@@ -29,10 +30,18 @@ type Config struct {
 	Listen   string       // HOST:PORT or :PORT; ":8080" by default
 	Listener net.Listener // in place of Listen, if set; Run closes it
 
+	// MetricsListen is where /metrics is served to whoever reaches it: HOST:PORT or :PORT. "" is with all else, but only
+	// to this machine and private networks; "off" is nowhere.
+	MetricsListen string
+
 	Origins    []string      // of pages that may use this server beside its own, such as "https://play.example.com"; "*" for all
 	TrustProxy bool          // believe the nearest proxy's X-Forwarded-For and X-Forwarded-Proto
 	Grace      time.Duration // how long Run waits at its end for rooms and connections; 10 s by default
 	MaxRooms   int           // rooms at the same time; 1000 by default
+	MaxPlayers int           // players and spectators in all rooms; 20,000 by default
+
+	Auth       auth.Config // who players are: guests, unless it has keys for tokens; its Log is this one's if nil
+	AdminToken string      // of the admin API, at least 16 bytes; "": a random one, see Host.AdminToken
 
 	Limits               player.Limits // of what each player sends
 	Connections, Matches gateway.Limit // of each address
@@ -45,9 +54,12 @@ type Config struct {
 func (c *Config) Validate() error {
 	l, g := c.lobby(), c.gateway()
 	g.Lobby, g.Tickets = gateway.FromLobby(nil), new(auth.Tickets) // New puts the real ones there
-	faults := []error{l.Validate(), g.Validate()}
+	faults := []error{l.Validate(), g.Validate(), c.Auth.Validate(), admin.CheckToken(c.AdminToken)}
 	if c.Listener == nil && c.Listen != "" {
 		faults = append(faults, checkAddress(c.Listen))
+	}
+	if err := checkMetricsListen(c.MetricsListen); err != nil {
+		faults = append(faults, fmt.Errorf("host: MetricsListen: %w", err))
 	}
 	if c.Limits.Messages < 0 || c.Limits.Bytes < 0 {
 		faults = append(faults, errors.New("host: Limits is negative: use 0 for the default"))
@@ -57,7 +69,7 @@ func (c *Config) Validate() error {
 
 func (c *Config) lobby() lobby.Config {
 	return lobby.Config{
-		Kinds: c.Kinds, MaxRooms: c.MaxRooms, Grace: c.Grace, Limits: c.Limits, Log: c.Log,
+		Kinds: c.Kinds, MaxRooms: c.MaxRooms, MaxPlayers: c.MaxPlayers, Grace: c.Grace, Limits: c.Limits, Log: c.Log,
 	}
 }
 

@@ -30,10 +30,14 @@ func (s *setting) variable() string {
 
 // settings are those of cfg and level, in the order in which --help shows them.
 func settings(cfg *Config, level *slog.Level) []setting {
-	return []setting{
+	list := []setting{
 		{"listen", "ADDRESS", DefaultListen, "where to listen: HOST:PORT, or :PORT on every interface", func(s string) error {
 			cfg.Listen = s
 			return checkAddress(s)
+		}},
+		{"metrics-listen", "ADDRESS", "", "where to serve /metrics to whoever reaches it; without one it is served with all else, but only\nto this machine and private networks; off for nowhere", func(s string) error {
+			cfg.MetricsListen = s
+			return checkMetricsListen(s)
 		}},
 		{"origins", "LIST", "", "other origins whose pages may use this server, separated by commas, such as\nhttps://play.example.com; * for all", func(s string) error {
 			cfg.Origins = nil
@@ -59,18 +63,24 @@ func settings(cfg *Config, level *slog.Level) []setting {
 			cfg.MaxRooms = n
 			return allowed(err == nil && n > 0, "a whole number above 0")
 		}},
+		{"max-players", "N", strconv.Itoa(lobby.DefaultMaxPlayers), "players and spectators in all rooms", func(s string) error {
+			n, err := strconv.Atoi(s)
+			cfg.MaxPlayers = n
+			return allowed(err == nil && n > 0, "a whole number above 0")
+		}},
 		{"player-messages", "N", "120", "messages that a player may send per second", atLeast(&cfg.Limits.Messages, 1)},
 		{"player-bytes", "N", "32768", "bytes that a player may send per second", atLeast(&cfg.Limits.Bytes, 1)},
 		{"address-connections", "N", number(gateway.DefaultConnectionsPerSecond), "connections that an address may open per second, 20 times that at once;\n0 for any number", perAddress(&cfg.Connections)},
 		{"address-matches", "N", number(gateway.DefaultMatchesPerSecond), "matches that an address may ask for per second, 20 times that at once;\n0 for any number", perAddress(&cfg.Matches)},
-		{"log-level", "LEVEL", "info", "least level that is logged: debug, info, warn or error", func(s string) error {
-			switch l := strings.ToLower(s); l {
-			case "debug", "info", "warn", "error":
-				return level.UnmarshalText([]byte(l))
-			}
-			return allowed(false, "debug, info, warn or error")
-		}},
 	}
+	list = append(list, identitySettings(cfg)...)
+	return append(list, setting{"log-level", "LEVEL", "info", "least level that is logged: debug, info, warn or error", func(s string) error {
+		switch l := strings.ToLower(s); l {
+		case "debug", "info", "warn", "error":
+			return level.UnmarshalText([]byte(l))
+		}
+		return allowed(false, "debug, info, warn or error")
+	}})
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
@@ -170,5 +180,6 @@ func help() string {
 			b.WriteString(" (default: " + s.def + ")\n")
 		}
 	}
+	b.WriteString("\n  " + healthcheckFlag + "\n      in place of serving: asks the server with these settings on this machine whether it is ready\n")
 	return b.String()
 }

@@ -2,7 +2,7 @@
 // listens, and stops in good order. Main is a whole program; an author's own main calls it with the
 // author's kinds.
 //
-// Goroutines: in Run, one each for the lobby, the heartbeats and the HTTP server, all waited for; those
+// Goroutines: in Run, one each for the lobby, the queues, the heartbeats, the keys of tokens and the HTTP server, all waited for; those
 // that net/http starts for its connections. What else there is stands in packages lobby, room and gateway.
 package host
 
@@ -18,10 +18,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/room/matchmaker"
+	"github.com/tickhall/tickhall/server/admin"
 	"github.com/tickhall/tickhall/server/auth"
 	"github.com/tickhall/tickhall/server/gateway"
 )
@@ -42,13 +46,19 @@ const (
 
 // Host is one server.
 type Host struct {
-	cfg     Config
-	lobby   *lobby.Lobby
-	gateway *gateway.Gateway
-	handler http.Handler
-	ready   atomic.Bool
+	cfg      Config
+	identity *auth.Identifier
+	registry player.Registry
+	lobby    *lobby.Lobby
+	queue    *matchmaker.Matchmaker
+	gateway  *gateway.Gateway
+	admin    *admin.API
+	metrics  *prometheus.Registry
+	handler  http.Handler
+	ready    atomic.Bool
 
 	lobbyStats  lobby.Stats
+	queueStats  matchmaker.Stats
 	roomStats   room.Stats
 	playerStats player.Stats
 }
@@ -72,8 +82,14 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Auth.Log == nil {
+		cfg.Auth.Log = cfg.Log
+	}
+	if h.identity, err = auth.New(cfg.Auth); err != nil {
+		return nil, err
+	}
 	l := cfg.lobby()
-	l.SeatFor = seatFor
+	l.SeatFor, l.Registry = seatFor, &h.registry
 	l.Stats, l.RoomStats, l.PlayerStats = &h.lobbyStats, &h.roomStats, &h.playerStats
 	l.OnStuck = func(r *room.Room) {
 		h.gateway.CloseRoom(r, protocol.CodeRoomStuck, "the game stopped answering in this room: match again")
@@ -82,10 +98,17 @@ func New(cfg Config) (*Host, error) {
 		return nil, err
 	}
 	g := cfg.gateway()
-	g.Lobby, g.Tickets = gateway.FromLobby(h.lobby), tickets
+	if h.queue, err = matchmaker.New(matchmaker.Config{Rooms: h.lobby, Registry: &h.registry, Stats: &h.queueStats, Log: cfg.Log}); err != nil {
+		return nil, err
+	}
+	g.Lobby, g.Tickets, g.Identity, g.Queue, g.Registry = gateway.FromLobby(h.lobby), tickets, h.identity, h.queue, &h.registry
 	if h.gateway, err = gateway.New(g); err != nil {
 		return nil, err
 	}
+	if h.admin, err = h.newAdmin(); err != nil {
+		return nil, err
+	}
+	h.metrics = h.newMetrics()
 	h.handler = h.routes()
 	return h, nil
 }
@@ -99,6 +122,12 @@ func (h *Host) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	stopMetrics, err := h.serveMetrics()
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	defer stopMetrics()
 	server := &http.Server{
 		Handler: h.handler, ReadTimeout: readTimeout, ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -114,9 +143,11 @@ func (h *Host) Run(ctx context.Context) error {
 		defer close(lobbyEnded)
 		_ = h.lobby.Run(lobbyCtx) // always nil
 	})
+	wg.Go(func() { _ = h.queue.Run(lobbyCtx) }) // the context's error
 	beatCtx, endBeats := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBeats()
-	wg.Go(func() { _ = h.gateway.Run(beatCtx) }) // the context's error
+	wg.Go(func() { _ = h.gateway.Run(beatCtx) })  // the context's error
+	wg.Go(func() { _ = h.identity.Run(beatCtx) }) // likewise
 
 	h.ready.Store(true)
 	h.announce(listener)

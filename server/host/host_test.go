@@ -19,6 +19,7 @@ import (
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/lobby"
 )
 
 type press struct{ Act string }
@@ -119,7 +120,7 @@ func (f *fixture) status(path string) int {
 
 // join seats a player without a network and returns how its connection is closed.
 func (f *fixture) join() <-chan protocol.Code {
-	s, err := f.lobby.Quick("trial")
+	s, err := f.lobby.Quick("trial", lobby.QuickOptions{})
 	require.NoError(f.t, err)
 	c := conn{make(chan protocol.Code, 1)}
 	_, err = s.Room().Join(f.t.Context(), room.Join{Who: room.Identity{User: "u", Name: "Ada"}, Conn: c, Released: s.Release})

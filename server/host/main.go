@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,7 +18,8 @@ import (
 
 // Main is a whole server program: it reads flags and TICKHALL_* variables, serves the kinds given until
 // SIGINT or SIGTERM, stops in good order, and exits with status 0; a second signal ends it at once. It
-// exits with 2 if the set-up is wrong, and with 1 if it can't serve. --help tells the settings.
+// exits with 2 if the set-up is wrong, and with 1 if it can't serve. --help tells the settings; with --healthcheck it
+// asks a server that runs whether it is ready, and exits with 0 if so, else with 1.
 func Main(kinds ...room.AnyKind) {
 	os.Exit(run(program{args: os.Args[1:], getenv: os.LookupEnv, out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stderr)}, kinds))
 }
@@ -31,7 +33,8 @@ type program struct {
 }
 
 func run(p program, kinds []room.AnyKind) (exit int) {
-	cfg, level, err := parse(p.args, p.getenv)
+	args, healthy := takeHealthcheck(p.args)
+	cfg, level, err := parse(args, p.getenv)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(p.out, help())
 		return 0
@@ -39,15 +42,31 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 	if err != nil {
 		return p.fail(2, err)
 	}
+	if healthy {
+		if err := healthcheck(context.Background(), cmp.Or(cfg.Listen, DefaultListen)); err != nil {
+			return p.fail(1, err)
+		}
+		return 0
+	}
 	cfg.Kinds = kinds
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
 	cfg.Log = slog.New(slog.NewJSONHandler(p.err, options))
 	if p.terminal {
 		cfg.Log = slog.New(slog.NewTextHandler(p.err, options))
-		// By itself, so that a terminal makes it a link.
-		cfg.Ready = func(url string) { fmt.Fprintln(p.out, "Tickhall is ready: "+url) }
 	}
-	h, err := New(cfg)
+	var h *Host
+	cfg.Ready = func(url string) {
+		if cfg.AdminToken == "" {
+			// Not by the log: that is kept, and more people read it.
+			fmt.Fprintf(p.err, "tickhall: the admin token is %s until the next start; TICKHALL_ADMIN_TOKEN sets another\n", h.AdminToken())
+		}
+		if p.terminal {
+			fmt.Fprintln(p.out, "Tickhall is ready: "+url) // by itself, so that a terminal makes it a link
+			return
+		}
+		cfg.Log.Info("Tickhall is ready: " + url)
+	}
+	h, err = New(cfg)
 	if err != nil {
 		return p.fail(2, err)
 	}

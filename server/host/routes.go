@@ -3,20 +3,23 @@ package host
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/js"
+	"github.com/tickhall/tickhall/server/admin"
+	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/web"
 )
 
 func (h *Host) routes() http.Handler {
 	mux := http.NewServeMux()
 	h.gateway.Routes(mux)
+	mux.Handle(admin.Prefix, h.admin)
 	mux.HandleFunc("/v1/kinds", h.kinds)
 	mux.HandleFunc("/healthz", h.health)
 	mux.HandleFunc("/readyz", h.readiness)
+	h.routeMetrics(mux)
 	mux.HandleFunc("GET /js/tickhall.js", client())
 	mux.Handle("/", web.Handler(h.lobby.Kinds()))
 	return mux
@@ -36,7 +39,7 @@ type kindInfo struct {
 func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		writeJSON(w, http.StatusMethodNotAllowed, &protocol.HTTPError{
+		api.Write(w, http.StatusMethodNotAllowed, &protocol.HTTPError{
 			Code: protocol.ErrMethod, Message: r.Method + " is not allowed here: GET the list of kinds",
 		})
 		return
@@ -50,21 +53,21 @@ func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
 	for _, s := range h.lobby.Kinds() {
 		list = append(list, kindInfo{s.Name, s.Title, s.About, players[s.Name], rooms[s.Name], s.MaxPlayers})
 	}
-	writeJSON(w, http.StatusOK, list)
+	api.Write(w, http.StatusOK, list)
 }
 
 // health tells a supervisor that the process serves at all.
 func (h *Host) health(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, status{"ok"})
+	api.Write(w, http.StatusOK, status{"ok"})
 }
 
 // readiness tells a balancer whether to send players.
 func (h *Host) readiness(w http.ResponseWriter, _ *http.Request) {
 	if !h.ready.Load() {
-		writeJSON(w, http.StatusServiceUnavailable, status{"stopping"})
+		api.Write(w, http.StatusServiceUnavailable, status{"stopping"})
 		return
 	}
-	writeJSON(w, http.StatusOK, status{"ready"})
+	api.Write(w, http.StatusOK, status{"ready"})
 }
 
 type status struct {
@@ -88,13 +91,4 @@ func client() http.HandlerFunc {
 		}
 		_, _ = w.Write(source) // who is gone needs no answer
 	}
-}
-
-func writeJSON(w http.ResponseWriter, code int, v any) {
-	head := w.Header()
-	head.Set("Content-Type", "application/json")
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(v) // who is gone needs no answer
 }

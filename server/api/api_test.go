@@ -1,0 +1,113 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/protocol"
+)
+
+type request struct {
+	Name  string         `json:"name"`
+	Size  int            `json:"size,omitempty"`
+	Count uint8          `json:"count"`
+	Ratio float64        `json:"ratio"`
+	On    bool           `json:"on"`
+	List  []string       `json:"list"`
+	To    map[string]any `json:"to"`
+	none  string
+}
+
+func TestReadNamesTheFieldAtFault(t *testing.T) {
+	for _, c := range []struct{ name, body, says string }{
+		{"empty", " \n", `the body is empty: send JSON such as {"name": "x"}`},
+		{"too large", strings.Repeat(" ", 101), "larger than 100 bytes"},
+		{"no UTF-8", "{\"name\": \"\xff\"}", "UTF-8"},
+		{"cut", `{"name": "x`, "ends too early"},
+		{"no JSON", `name=x`, "not JSON"},
+		{"two", `{} {}`, "one object alone"},
+		{"null", `null`, "not null"},
+		{"an array", `[1]`, "must be a JSON object, not an array"},
+		{"a string", `"x"`, "must be a JSON object, not a string"},
+		{"string", `{"name": {}}`, `"name" must be a string, not an object`},
+		{"whole number", `{"size": 1.5}`, `"size" must be a whole number, not 1.5`},
+		{"number above 0", `{"count": -1}`, `"count" must be a whole number, not below 0`},
+		{"number", `{"ratio": "1"}`, `"ratio" must be a number, not a string`},
+		{"switch", `{"on": 1}`, `"on" must be true or false, not a number`},
+		{"array", `{"list": true}`, `"list" must be an array, not true or false`},
+		{"object", `{"to": []}`, `"to" must be an object, not an array`},
+		{"unknown", `{"none": 1}`, `unknown field "none": there are "name", "size", "count", "ratio", "on", "list", "to"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := request{none: "is not JSON's"}
+			err := Read(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(c.body)), 100, `{"name": "x"}`, &v)
+			var e *protocol.HTTPError
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, protocol.ErrBadRequest, e.Code)
+			require.Contains(t, e.Message, c.says)
+			require.NotContains(t, e.Message, "json:")
+		})
+	}
+	var v request
+	require.NoError(t, Read(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(` {"name": "x", "size": 2} `)), 100, "", &v))
+	require.Equal(t, request{Name: "x", Size: 2}, v)
+	require.ErrorContains(t, Read(httptest.NewRecorder(), httptest.NewRequest("POST", "/", iotest.ErrReader(errors.New("cut"))), 100, "", &v), "cut")
+}
+
+func TestRefuseTellsHowLongToWait(t *testing.T) {
+	w := httptest.NewRecorder()
+	Refuse(w, http.StatusTooManyRequests, &protocol.HTTPError{Code: "x", Message: "y"}, 1500*time.Millisecond)
+	require.Equal(t, 429, w.Code)
+	require.Equal(t, "2", w.Header().Get("Retry-After"))
+	require.JSONEq(t, `{"code": "x", "message": "y"}`, w.Body.String())
+
+	w = httptest.NewRecorder()
+	Refuse(w, http.StatusUnauthorized, &protocol.HTTPError{}, 0)
+	require.Equal(t, "Bearer", w.Header().Get("WWW-Authenticate"))
+	require.Empty(t, w.Header().Get("Retry-After"))
+}
+
+func TestClientAddrBelievesNobodyButTheNearestProxy(t *testing.T) {
+	for _, c := range []struct {
+		name, remote string
+		forwarded    []string
+		trust        bool
+		want         string
+	}{
+		{"the connection's", "192.0.2.1:5", []string{"198.51.100.1"}, false, "192.0.2.1"},
+		{"the proxy's word", "192.0.2.1:5", []string{"203.0.113.9, 198.51.100.1"}, true, "198.51.100.1"},
+		{"the last of several headers", "192.0.2.1:5", []string{"203.0.113.9", "198.51.100.1"}, true, "198.51.100.1"},
+		{"nonsense", "192.0.2.1:5", []string{"nobody"}, true, "192.0.2.1"},
+		{"no header", "192.0.2.1:5", nil, true, "192.0.2.1"},
+		{"mapped", "[::ffff:192.0.2.1]:5", nil, false, "192.0.2.1"},
+		{"none", "pipe", nil, false, "invalid IP"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.RemoteAddr, r.Header["X-Forwarded-For"] = c.remote, c.forwarded
+			require.Equal(t, c.want, ClientAddr(r, c.trust).String())
+		})
+	}
+}
+
+// FuzzRead: no body makes Read panic, and what is at fault is told as a bad request.
+func FuzzRead(f *testing.F) {
+	f.Add(`{"name": "x", "to": {"a": [1]}}`)
+	f.Add("null")
+	f.Add("\xff")
+	f.Fuzz(func(t *testing.T, body string) {
+		var v request
+		if err := Read(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(body)), 1000, "", &v); err != nil {
+			var e *protocol.HTTPError
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, protocol.ErrBadRequest, e.Code)
+		}
+	})
+}

@@ -1,0 +1,242 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tickhall/tickhall/room"
+)
+
+// collector reads all counters when it is scraped. It keeps nothing itself.
+type collector struct {
+	cfg     Config
+	gateway map[string]described // by gateway.Stats's name
+}
+
+var _ prometheus.Collector = (*collector)(nil)
+
+func newCollector(cfg Config) *collector {
+	c := &collector{cfg: cfg, gateway: map[string]described{}}
+	if cfg.Gateway != nil {
+		cfg.Gateway.Each(func(name, label, _ string, _ int64) {
+			if _, ok := c.gateway[name]; !ok {
+				c.gateway[name] = describeGateway(name, label)
+			}
+		})
+	}
+	return c
+}
+
+// described is a metric of one value, or of one for each value of its labels.
+type described struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+func counter(name, help string, labels ...string) described {
+	return described{prometheus.NewDesc("tickhall_"+name, help, labels, nil), prometheus.CounterValue}
+}
+
+func gauge(name, help string, labels ...string) described {
+	return described{prometheus.NewDesc("tickhall_"+name, help, labels, nil), prometheus.GaugeValue}
+}
+
+func histogram(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tickhall_"+name, help, labels, nil)
+}
+
+var (
+	rooms      = gauge("rooms", "Open rooms.", "kind")
+	players    = gauge("players", "Players who have a seat, those whose connection is lost for the moment included.", "kind")
+	spectators = gauge("spectators", "Spectators.", "kind")
+
+	roomsOpened  = counter("rooms_opened_total", "Rooms opened.")
+	roomsEnded   = counter("rooms_ended_total", "Rooms that have ended, by how: normal, panic of the game, or stuck in a call that did not return.", "cause")
+	roomsBroken  = counter("rooms_broken_total", "Rooms that could not be made.")
+	slowCalls    = counter("slow_calls_total", "Calls into a game that took more than 2 seconds.")
+	seatsExpired = counter("seats_expired_total", "Held seats that nobody took in time.")
+
+	ticks         = counter("ticks_total", "Ticks made.")
+	tickDuration  = histogram("tick_duration_seconds", "Work of one waking of a room: its tick, sending included, and those made up for.", "kind")
+	phaseDuration = histogram("tick_phase_duration_seconds", "Of this, each phase: mailbox, step, record, snapshot, send.", "kind", "phase")
+	tickLateness  = histogram("tick_lateness_seconds", "How late a tick began.", "kind")
+	tickOverruns  = counter("tick_overruns_total", "Ticks that took longer than the time from one to the next.", "kind")
+	tickSkipped   = counter("tick_skipped_seconds_total", "Game time skipped, a room being later than it can make up for.", "kind")
+
+	joins        = counter("joins_total", "Players who joined a room.")
+	joinsRefused = counter("joins_refused_total", "Joins refused by a game or a full room.")
+	resumes      = counter("resumes_total", "Seats resumed by a new connection.")
+	leaves       = counter("leaves_total", "Seats given up, for whatever cause.")
+	graceExpired = counter("grace_expired_total", "Seats given up since their player did not come back in time.")
+
+	snapshots        = counter("snapshots_total", "Snapshots sent, one per player and tick.")
+	keyframes        = counter("keyframes_total", "Of these, the whole world instead of what changed.")
+	snapshotsSkipped = counter("snapshots_skipped_total", "Snapshots not sent: congested, an earlier message not having left yet; unacknowledged, too many being on their way; failed, the connection ending. The next one covers them.", "reason")
+	snapshotSize     = histogram("snapshot_size_bytes", "A snapshot's message, events included.", "kind")
+	rtt              = histogram("rtt_seconds", "From a snapshot's sending to its acknowledgement: each player's shortest of the last 5 to 10 seconds, about once a second.", "kind")
+
+	messagesDropped   = counter("messages_dropped_total", "Messages from players that were dropped: over the rate limit, or too many typed messages waiting.", "reason")
+	messagesMalformed = counter("messages_malformed_total", "Messages that ended their connection, being what the protocol does not allow.")
+	inputsStale       = counter("inputs_stale_total", "Inputs dropped, their number having been received before.")
+	inputsMerged      = counter("inputs_merged_total", "Inputs merged into others, too many waiting.")
+
+	panics    = counter("panics_total", "Panics that were recovered: game ended its room, connection ended itself alone.", "where")
+	matchWait = histogram("match_wait_seconds", "From asking for a match to getting it.")
+)
+
+// gatewayMetrics are gateway.Stats's counters under their names here. What it counts besides is served as
+// tickhall_gateway_NAME_total.
+var gatewayMetrics = map[string]struct{ name, help string }{
+	"open":         {"connections", "Open connections, those that are closing included."},
+	"accepted":     {"connections_accepted_total", "Connections upgraded to WebSocket."},
+	"matches":      {"matches_total", "Tickets issued to players."},
+	"messages_in":  {"messages_received_total", "WebSocket messages received."},
+	"messages_out": {"messages_sent_total", "WebSocket messages sent."},
+	"bytes_in":     {"received_bytes_total", "Bytes received over WebSocket, frame headers included."},
+	"bytes_out":    {"sent_bytes_total", "Bytes sent over WebSocket, frame headers included."},
+	"congested":    {"sends_congested_total", "Messages not sent, an earlier one not having left yet."},
+	"refused":      {"refusals_total", "Requests refused before an upgrade, by the code of the answer."},
+	"closed":       {"connections_closed_total", "Connections closed, by the code of the farewell."},
+}
+
+func describeGateway(name, label string) described {
+	var labels []string
+	if label != "" {
+		labels = []string{label}
+	}
+	switch m, ok := gatewayMetrics[name]; {
+	case !ok:
+		return counter("gateway_"+name+"_total", "What the gateway counts as "+name+".", labels...)
+	case name == "open":
+		return gauge(m.name, m.help, labels...)
+	default:
+		return counter(m.name, m.help, labels...)
+	}
+}
+
+// Describe implements prometheus.Collector. That it tells nothing leaves the registry to check each scrape.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	s := sink{to}
+	c.rooms(s)
+	if c.cfg.Lobby != nil {
+		c.lobby(s)
+	}
+	if c.cfg.Room != nil {
+		c.ticks(s)
+		c.seats(s)
+	}
+	if p := c.cfg.Player; p != nil {
+		s.put(messagesDropped, p.Limited.Load(), "rate_limited")
+		s.put(messagesDropped, p.Busy.Load(), "busy")
+		s.put(messagesMalformed, p.Malformed.Load())
+		s.put(inputsStale, p.Stale.Load())
+		s.put(inputsMerged, p.Merged.Load())
+	}
+	if c.cfg.Gateway != nil {
+		c.edge(s)
+	}
+	if c.cfg.Waiting != nil {
+		s.seconds(matchWait, c.cfg.Waiting)
+	}
+}
+
+func (c *collector) rooms(s sink) {
+	type sum struct{ rooms, players, spectators int64 }
+	sums := map[string]*sum{}
+	for _, k := range c.cfg.Rooms.Kinds() {
+		sums[k.Name] = new(sum)
+	}
+	for _, i := range c.cfg.Rooms.List() {
+		if n := sums[i.Kind]; n != nil {
+			n.rooms++
+			n.players += int64(i.Players)
+			n.spectators += int64(i.Spectators)
+		}
+	}
+	for kind, n := range sums {
+		s.put(rooms, n.rooms, kind)
+		s.put(players, n.players, kind)
+		s.put(spectators, n.spectators, kind)
+	}
+}
+
+func (c *collector) lobby(s sink) {
+	l := c.cfg.Lobby
+	s.put(roomsOpened, l.Opened.Load())
+	s.put(roomsEnded, l.Ended.Load(), "normal")
+	s.put(roomsEnded, l.Panicked.Load(), "panic")
+	s.put(roomsEnded, l.Stuck.Load(), "stuck")
+	s.put(roomsBroken, l.Broken.Load())
+	s.put(slowCalls, l.Slow.Load())
+	s.put(seatsExpired, l.Expired.Load())
+}
+
+func (c *collector) ticks(s sink) {
+	s.put(ticks, c.cfg.Room.Ticks.Load())
+	for kind, k := range c.cfg.Room.Kinds() {
+		s.seconds(tickDuration, k.Tick, kind)
+		for i, h := range k.Phases {
+			s.seconds(phaseDuration, h, kind, room.Phase(i).String())
+		}
+		s.seconds(tickLateness, k.Lateness, kind)
+		s.put(tickOverruns, k.Overruns.Load(), kind)
+		s.value(tickSkipped, time.Duration(k.SkippedNanos.Load()).Seconds(), kind)
+		s.histogram(snapshotSize, k.Size, 1, kind)
+		s.seconds(rtt, k.RTT, kind)
+	}
+}
+
+func (c *collector) seats(s sink) {
+	r := c.cfg.Room
+	s.put(joins, r.Joins.Load())
+	s.put(joinsRefused, r.Refused.Load())
+	s.put(resumes, r.Resumes.Load())
+	s.put(leaves, r.Leaves.Load())
+	s.put(graceExpired, r.Expired.Load())
+	s.put(snapshots, r.Snapshots.Load())
+	s.put(keyframes, r.Keyframes.Load())
+	s.put(snapshotsSkipped, r.SkippedCongested.Load(), "congested")
+	s.put(snapshotsSkipped, r.SkippedUnacknowledged.Load(), "unacknowledged")
+	s.put(snapshotsSkipped, r.SendFailed.Load(), "failed")
+	s.put(panics, r.Panics.Load(), "game")
+}
+
+func (c *collector) edge(s sink) {
+	c.cfg.Gateway.Each(func(name, label, value string, n int64) {
+		switch {
+		case name == "panics":
+			s.put(panics, n, "connection")
+		case label == "":
+			s.put(c.gateway[name], n)
+		default:
+			s.put(c.gateway[name], n, value)
+		}
+	})
+}
+
+// sink takes what is read in a scrape.
+type sink struct{ to chan<- prometheus.Metric }
+
+func (s sink) put(d described, n int64, labels ...string) { s.value(d, float64(n), labels...) }
+
+func (s sink) value(d described, v float64, labels ...string) {
+	s.to <- prometheus.MustNewConstMetric(d.desc, d.kind, v, labels...)
+}
+
+// seconds sends a histogram of nanoseconds.
+func (s sink) seconds(d *prometheus.Desc, h *room.Histogram, labels ...string) {
+	s.histogram(d, h, float64(time.Second), labels...)
+}
+
+func (s sink) histogram(d *prometheus.Desc, h *room.Histogram, unit float64, labels ...string) {
+	bounds, counts, count, sum := h.Read()
+	buckets := make(map[float64]uint64, len(bounds))
+	for i, b := range bounds {
+		buckets[float64(b)/unit] = counts[i]
+	}
+	s.to <- prometheus.MustNewConstHistogram(d, count, float64(sum)/unit, buckets, labels...)
+}

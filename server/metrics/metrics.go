@@ -1,0 +1,113 @@
+// Package metrics serves what a server counts to Prometheus: rooms and players by kind, ticks, snapshots, the
+// network, refusals, and the Go runtime. Nothing is labelled by room or player, so that the number of series does not
+// grow with either. The counting is done where things happen, with atomics; here they are only read.
+//
+// There are no goroutines but those of net/http, which serve scrapes.
+package metrics
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/server/gateway"
+)
+
+// Path is where metrics are served.
+const Path = "/metrics"
+
+const (
+	scrapesAtOnce = 4 // more get 503
+	scrapeTimeout = 10 * time.Second
+)
+
+// Rooms tells of the rooms that there are. *lobby.Lobby does.
+type Rooms interface {
+	Kinds() []*room.Spec
+	List() []room.Info
+}
+
+// Config says what is read. Rooms is required; what else is nil is left out.
+type Config struct {
+	Rooms   Rooms
+	Lobby   *lobby.Stats
+	Room    *room.Stats
+	Player  *player.Stats
+	Gateway *gateway.Stats
+
+	Waiting *room.Histogram // nanoseconds from asking for a match to getting it
+
+	Log *slog.Logger // nil: slog.Default
+}
+
+// NewRegistry returns a registry of all that cfg names, the Go runtime and the process. An author's own metrics
+// may be added to it.
+func NewRegistry(cfg Config) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
+		newCollector(cfg),
+		collectors.NewBuildInfoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(
+			// How long goroutines that could run wait for a processor: late ticks begin here.
+			collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/sched/latencies:seconds$`)},
+		)),
+	)
+	return r
+}
+
+// Handler serves r's metrics to whoever asks, at most four at a time.
+func Handler(r *prometheus.Registry, log *slog.Logger) http.Handler {
+	if log == nil {
+		log = slog.Default()
+	}
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), Registry: r,
+		MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTimeout,
+	})
+}
+
+// Private lets through to next who asks from this machine or a private network, and refuses everybody else with
+// 403. addr tells whom a request comes from. A request that a proxy forwarded, while proxies are not trusted, may
+// come from anywhere, and is refused too.
+func Private(next http.Handler, trustProxy bool, addr func(*http.Request) netip.Addr) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !trustProxy && forwarded(r.Header) || !isPrivate(addr(r)) {
+			head := w.Header()
+			head.Set("Content-Type", "application/json")
+			head.Set("Cache-Control", "no-store")
+			head.Set("X-Content-Type-Options", "nosniff")
+			w.WriteHeader(http.StatusForbidden)
+			// Who is gone needs no answer.
+			_ = json.NewEncoder(w).Encode(map[string]string{"code": "forbidden", "message": fmt.Sprintf(
+				"%s is only for this machine and private networks: scrape from there, or give it an address of its own with --metrics-listen", Path)})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isPrivate(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
+}
+
+func forwarded(h http.Header) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if h.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
