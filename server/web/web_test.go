@@ -15,6 +15,8 @@ import (
 
 var kinds = []*room.Spec{
 	{Name: "arena", Title: "Arena", About: "Dodge & aim.", MaxPlayers: 24},
+	{Name: "chat", Title: "Chat", MaxPlayers: 200},
+	{Name: "whiteboard", Title: "Whiteboard", MaxPlayers: 32},
 	{Name: "chess", Title: "Chess <3", MaxPlayers: 2},
 }
 
@@ -122,7 +124,7 @@ func TestEveryReferenceLeadsSomewhere(t *testing.T) {
 func TestPagesKeepToThePolicy(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|https?://`)
 	script := regexp.MustCompile(`(?s)<script[^>]*>(.*?)</script>`)
-	for _, target := range []string{"/", "/play/arena", "/nowhere"} {
+	for _, target := range []string{"/", "/play/arena", "/play/chat", "/play/whiteboard", "/nowhere"} {
 		body := get(t, "GET", target).Body.String()
 		require.Empty(t, inline.FindString(body), target)
 		for _, m := range script.FindAllStringSubmatch(body, -1) {

@@ -1,0 +1,160 @@
+package whiteboard
+
+import "github.com/tickhall/tickhall/room"
+
+const (
+	colours  = 9   // with the paper
+	maxWidth = 160 // units
+	maxRedo  = 100 // strokes
+)
+
+// Cursor is the body of the message "cursor". A page sends it several times a second; of those that fall
+// into one tick the others see the last.
+type Cursor struct {
+	X    int  `msgpack:"x"`
+	Y    int  `msgpack:"y"`
+	Gone bool `msgpack:"gone"` // it has left the board
+}
+
+func (b *Board) cursor(_ *room.Tick, p *room.Player, v Cursor) (struct{}, error) {
+	if at := (point{v.X, v.Y}); !at.onBoard() {
+		return struct{}{}, room.Errorf("bad_points", "point %d, %d is not within 0 to %d and 0 to %d", v.X, v.Y, Width, Height)
+	}
+	a := b.seats[p.Number()].artist
+	if a.Here = !v.Gone; a.Here {
+		a.X, a.Y = int32(v.X), int32(v.Y)
+	}
+	return struct{}{}, nil
+}
+
+// Begin is the body of the message "begin": a stroke, with its first points. One that the player still has
+// open ends.
+type Begin struct {
+	Colour int   `msgpack:"colour"`
+	Width  int   `msgpack:"width"`
+	Points []int `msgpack:"points"` // x0, y0, x1, y1, and so on
+}
+
+// Begun is its reply.
+type Begun struct {
+	Stroke uint32 `msgpack:"stroke"` // id
+}
+
+func (b *Board) begin(t *room.Tick, p *room.Player, v Begin) (Begun, error) {
+	s := b.seats[p.Number()]
+	points, err := parse(v.Points)
+	switch {
+	case err != nil:
+		return Begun{}, err
+	case v.Colour < 0 || v.Colour >= colours:
+		return Begun{}, room.Errorf("bad_stroke", "colour %d is not within 0 to %d", v.Colour, colours-1)
+	case v.Width < 1 || v.Width > maxWidth:
+		return Begun{}, room.Errorf("bad_stroke", "width %d is not within 1 to %d", v.Width, maxWidth)
+	}
+	b.finish(s)
+	if len(b.drawing.list) >= maxStrokes || b.drawing.bytes+len(points)*pointBytes > maxBytes {
+		return Begun{}, errFull
+	}
+	s.open = b.drawing.begin(s.user, Stroke{Artist: p.Name(), Colour: uint8(v.Colour), Width: uint8(v.Width)})
+	s.undone = nil // the drawing went another way
+	b.count(t)
+	return Begun{uint32(s.open.id)}, b.extend(s, points)
+}
+
+// Ink is the body of the message "ink": more points of the open stroke.
+type Ink struct {
+	Points []int `msgpack:"points"`
+}
+
+func (b *Board) ink(_ *room.Tick, p *room.Player, v Ink) (struct{}, error) {
+	s := b.seats[p.Number()]
+	points, err := parse(v.Points)
+	if err != nil {
+		return struct{}{}, err
+	}
+	if s.drawing() == nil {
+		return struct{}{}, room.Errorf("no_stroke", "there is no open stroke: begin one")
+	}
+	return struct{}{}, b.extend(s, points)
+}
+
+// extend draws on, and moves the cursor along. A stroke for which there is no room any more ends.
+func (b *Board) extend(s *seat, points []point) error {
+	if err := b.drawing.extend(s.open, points); err != nil {
+		b.finish(s)
+		return err
+	}
+	s.artist.X, s.artist.Y, s.artist.Here = int32(s.open.last.x), int32(s.open.last.y), true
+	return nil
+}
+
+// end is the message that ends the open stroke, if there is one.
+func (b *Board) end(_ *room.Tick, p *room.Player, _ any) (struct{}, error) {
+	b.finish(b.seats[p.Number()])
+	return struct{}{}, nil
+}
+
+// undo is the message that takes back the user's newest stroke.
+func (b *Board) undo(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
+	s := b.seats[p.Number()]
+	b.finish(s)
+	taken := b.drawing.take(s.user)
+	if taken == nil {
+		return struct{}{}, room.Errorf("nothing", "there is nothing of yours to undo")
+	}
+	if len(s.undone) == maxRedo {
+		s.undone = s.undone[:copy(s.undone, s.undone[1:])]
+	}
+	s.undone = append(s.undone, taken)
+	b.count(t)
+	return struct{}{}, nil
+}
+
+// redo is the message that draws again what the player has undone last.
+func (b *Board) redo(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
+	s := b.seats[p.Number()]
+	if len(s.undone) == 0 {
+		return struct{}{}, room.Errorf("nothing", "there is nothing of yours to redo")
+	}
+	last := len(s.undone) - 1
+	if err := b.drawing.roomFor(s.undone[last]); err != nil {
+		return struct{}{}, err
+	}
+	b.drawing.put(s.undone[last])
+	s.undone = s.undone[:last]
+	b.count(t)
+	return struct{}{}, nil
+}
+
+// Cleared is the body of the event "cleared", sent to all.
+type Cleared struct {
+	By string `msgpack:"by"` // name
+}
+
+// clear is the message that empties the board. Anybody may: a page asks first, and all are told who it was.
+func (b *Board) clear(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
+	b.drawing.clear()
+	for _, q := range t.Players() {
+		s := b.seats[q.Number()]
+		s.open, s.undone = nil, nil
+	}
+	b.count(t)
+	t.Broadcast("cleared", Cleared{p.Name()})
+	return struct{}{}, nil
+}
+
+// drawing is the open stroke, nil if there is none. Another seat of the same user may have undone it.
+func (s *seat) drawing() *stroke {
+	if s.open != nil && s.open.value.Done {
+		s.open = nil
+	}
+	return s.open
+}
+
+// finish ends the open stroke, if there is one.
+func (b *Board) finish(s *seat) {
+	if open := s.drawing(); open != nil {
+		b.drawing.finish(open)
+	}
+	s.open = nil
+}
