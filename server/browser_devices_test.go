@@ -60,6 +60,13 @@ func TestAnOperatorCommandsADeviceInAnotherPage(t *testing.T) {
 	lamp.phone()
 	lamp.fits()
 	lamp.shoot("phone")
+	lamp.run(chromedp.Reload())
+	lamp.waitFor("is the same device after a reload", `window.__tickhall && __tickhall.role() === "lamp-1"`)
+	require.Equal(t, 2, js[int](op, "__tickhall.devices().length"))
+	lamp.run(chromedp.Navigate("http://" + server.address + "/"))
+	op.waitFor("sees that the page was left", `__tickhall.devices().find(d => d.device === "lamp-1").state !== 1`)
+	lamp.run(chromedp.NavigateBack())
+	lamp.waitFor("is the device again", `window.__tickhall && __tickhall.role() === "lamp-1"`)
 
 	server.kill()
 	op.waitFor("says that it is reconnecting", `/reconnecting/i.test(document.querySelector("#banner").innerText)`)

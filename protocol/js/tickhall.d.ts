@@ -671,7 +671,7 @@ export type ConnectOptions = {
      */
     random?: (() => number) | undefined;
     /**
-     * where "online" is heard, and document.visibilitychange; globalThis if left out
+     * where "online", "pagehide" and "pageshow" are heard, and document.visibilitychange; globalThis if left out
      */
     window?: any;
 };

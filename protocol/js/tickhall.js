@@ -1417,7 +1417,7 @@ export class Table extends EntityMap {
  * @property {(fn: () => void, ms: number) => any} [setTimeout]
  * @property {(id: any) => void} [clearTimeout]
  * @property {() => number} [random] from 0 to 1
- * @property {any} [window] where "online" is heard, and document.visibilitychange; globalThis if left out
+ * @property {any} [window] where "online", "pagehide" and "pageshow" are heard, and document.visibilitychange; globalThis if left out
  */
 
 /**
@@ -1773,10 +1773,17 @@ export class Room {
     const page = options.window ?? g, wake = () => {
       if (page.document?.visibilityState !== "hidden") this.#wake();
     };
-    for (const [target, type] of [[page, "online"], [page.document, "visibilitychange"]]) {
+    // A browser that keeps a page it has left goes on answering heartbeats for it: the others would play
+    // against somebody who is not there. The seat waits for the page's return as for any lost connection.
+    const aside = (/** @type {PageTransitionEvent} */ event) => {
+      if (event.persisted && this.#ws) this.#drop(new TickhallError("lost", "the page was put aside", { advice: "resume" }));
+    };
+    for (const [target, type, hear] of [
+      [page, "online", wake], [page, "pageshow", wake], [page.document, "visibilitychange", wake], [page, "pagehide", aside],
+    ]) {
       if (!target?.addEventListener) continue;
-      target.addEventListener(type, wake);
-      this.#unhook.push(() => target.removeEventListener(type, wake));
+      target.addEventListener(type, hear);
+      this.#unhook.push(() => target.removeEventListener(type, hear));
     }
   }
 

@@ -272,6 +272,20 @@ test("without a network it keeps trying, with growing waits, and at once when th
   assert.equal(room.state, "joined");
 });
 
+test("a page that the browser puts aside is away, and resumes when it is shown again", async () => {
+  const { fake, room, ws } = await joined();
+  fake.window.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: false }));
+  assert.equal(room.state, "joined", "a page that ends closes its sockets by itself");
+  fake.window.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+  assert.equal(room.state, "reconnecting");
+  assert.equal(ws.closed?.code ?? 4003, 4003, "1000 would give the seat up");
+  const n = fake.sockets.length;
+  fake.window.dispatchEvent(new Event("pageshow"));
+  assert.equal(fake.sockets.length, n + 1);
+  fake.socket.deliver(welcome({ resumed: true }));
+  assert.equal(room.state, "joined");
+});
+
 test("a seat that is gone is matched again, into another world", async () => {
   const { fake, room, ws } = await joined(), seen = [], ships = room.table("ship");
   room.input({ DX: 1, Fire: false });

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -266,6 +267,34 @@ func TestHaltsShowInTheTable(t *testing.T) {
 	require.Equal(t, []uint32{1, 2, 3}, numbers(ada))
 }
 
+// tape is a room.Recorder that keeps everything.
+type tape struct {
+	frames [][]byte
+	sums   []uint32
+}
+
+func (t *tape) Record(_ uint32, frame []byte, world func() uint32, _ error) {
+	t.frames = append(t.frames, bytes.Clone(frame))
+	t.sums = append(t.sums, world())
+}
+
+func TestAPlaybackHasWhatTheSourceSaidWithoutIt(t *testing.T) {
+	x := NewExchange(1, 10*time.Second)
+	x.pace = 0
+	var rec tape
+	r := roomtest.NewSeeded(t, kindOf(x.Next), room.Config{ID: "test", Seed: 1, Recorder: &rec})
+	ada := r.Join("Ada")
+	r.Tick(40 * tickRate)
+	require.Positive(t, line(ada).Trades)
+
+	p, err := room.NewPlayback(kindOf(func(context.Context) (Batch, error) { panic("asked in a playback") }), 1, nil)
+	require.NoError(t, err)
+	for i, frame := range rec.frames {
+		require.NoError(t, p.Step(frame))
+		require.Equal(t, rec.sums[i], p.Checksum(), "tick %d", p.Tick())
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	for _, c := range []struct {
 		options, complains string
@@ -330,11 +359,11 @@ func TestASourceThatHangsDoesNotHoldUpTheRoom(t *testing.T) {
 						return Batch{}, nil
 					}
 				})
-				var f *Feed
+				seen := make(chan Line, 1)
 				build := k.New
 				k.New = func(s *room.Setup) (room.Game[Nothing], error) {
 					g, err := build(s)
-					f = g.(*Feed)
+					room.OnSignal(s, "look", func(*room.Tick, struct{}) { seen <- *g.(*Feed).line })
 					return g, err
 				}
 				var stats room.Stats
@@ -347,13 +376,15 @@ func TestASourceThatHangsDoesNotHoldUpTheRoom(t *testing.T) {
 				require.NoError(t, err)
 				time.Sleep(c.after)
 				require.InDelta(t, c.after.Seconds()*tickRate, stats.Ticks.Load(), 3, "the room keeps its pace")
+				require.NoError(t, r.Signal(ctx, "look", struct{}{}))
+				l := <-seen
+				require.Equal(t, c.want, l.State)
+				if c.want == Down {
+					require.Equal(t, "no answer within 5s", l.Reason)
+				}
 				cancel()
 				close(release)
 				require.NoError(t, <-done)
-				require.Equal(t, c.want, f.line.State)
-				if c.want == Down {
-					require.Equal(t, "no answer within 5s", f.line.Reason)
-				}
 			})
 		})
 	}

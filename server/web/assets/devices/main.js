@@ -146,6 +146,14 @@ const probe = {
   room: () => room?.id ?? "",
 };
 Object.assign(window, { __tickhall: probe });
+// A page that is left is frozen and kept for a while, and the browser goes on answering the heartbeat for it: the device
+// would seem to be online, and answer nothing.
+window.addEventListener("pagehide", ({ persisted }) => {
+  if (persisted) void room?.leave();
+});
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) location.reload();
+});
 window.addEventListener("unhandledrejection", (event) => banner.closed(wordsFor(event.reason)));
 
 void join();
