@@ -1,7 +1,6 @@
 package lobby
 
 import (
-	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/state"
 	"github.com/tickhall/tickhall/room"
 )
@@ -58,10 +57,14 @@ type change struct {
 	Gone  []string
 }
 
-func newChange(whole bool, rooms []protocol.RoomInfo, gone []string) change {
-	c := change{Whole: whole, Gone: gone}
-	for i := range rooms {
-		r := &rooms[i]
+// signalRooms is how many rooms travel in a signal, which is a few hundred KiB at the most.
+const signalRooms = 256
+
+// signalsOf is c as signals, one at least.
+func signalsOf(c Change) []change {
+	list := []change{{Whole: c.Whole, Gone: c.Gone}}
+	for i := range c.Rooms {
+		r := &c.Rooms[i]
 		v := Listing{
 			Room: r.ID, Kind: r.Kind, Players: r.Players, MaxPlayers: r.MaxPlayers, Spectators: r.Spectators,
 			Locked: r.Locked, Password: r.Password,
@@ -69,9 +72,14 @@ func newChange(whole bool, rooms []protocol.RoomInfo, gone []string) change {
 		if len(r.Data) <= state.MaxString { // cut short, it would be no JSON
 			v.Data = string(r.Data)
 		}
-		c.Rooms = append(c.Rooms, v)
+		last := &list[len(list)-1]
+		if len(last.Rooms) == signalRooms {
+			list = append(list, change{})
+			last = &list[len(list)-1]
+		}
+		last.Rooms = append(last.Rooms, v)
 	}
-	return c
+	return list
 }
 
 func (g *listing) change(_ *room.Tick, c change) {

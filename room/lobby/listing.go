@@ -86,8 +86,7 @@ type watcher struct {
 }
 
 func (l *Lobby) watchLocked(w *watcher) {
-	// A slice of its own, since Run's goroutine walks the old one.
-	l.watchers = append(slices.Clone(l.watchers), w)
+	l.watchers = append(l.watchers, w)
 	select {
 	case l.kick <- struct{}{}:
 	default:
@@ -144,12 +143,8 @@ func (l *Lobby) changes() (watchers []*watcher, changed, whole Change) {
 	return slices.Clone(l.watchers), changed, whole
 }
 
-const (
-	// signalRooms is how many rooms travel in a signal, which is a few hundred KiB at the most.
-	signalRooms = 256
-	// signalPatience is how long a listing room may let Run wait. It never should: nothing in it is slow.
-	signalPatience = 50 * time.Millisecond
-)
+// signalPatience is how long a listing room may let Run wait. It never should: nothing in it is slow.
+const signalPatience = 50 * time.Millisecond
 
 // tell reports whether w knows c now.
 func (w *watcher) tell(c Change) bool {
@@ -159,12 +154,10 @@ func (w *watcher) tell(c Change) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), signalPatience)
 	defer cancel()
-	for first := true; first || len(c.Rooms) > 0; first = false {
-		n := min(len(c.Rooms), signalRooms)
-		if w.listing.Signal(ctx, changeSignal, newChange(c.Whole && first, c.Rooms[:n], c.Gone)) != nil {
+	for _, signal := range signalsOf(c) {
+		if w.listing.Signal(ctx, changeSignal, signal) != nil {
 			return false // it gets the whole list next time, if it has not ended
 		}
-		c.Rooms, c.Gone = c.Rooms[n:], nil
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package lobby
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,13 +54,29 @@ func (g *trial) kind(name string, seats int) room.Kind[press] {
 type conn struct {
 	mu   sync.Mutex
 	code protocol.Code
+	sent []byte
 }
 
 var _ player.Conn = (*conn)(nil)
 
-func (c *conn) Send(...[]byte) error { return nil }
-func (c *conn) Ready() bool          { return true }
-func (c *conn) RemoteAddr() string   { return "192.0.2.1" }
+func (c *conn) Ready() bool        { return true }
+func (c *conn) RemoteAddr() string { return "192.0.2.1" }
+func (c *conn) Send(parts ...[]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, b := range parts {
+		c.sent = append(c.sent, b...)
+	}
+	return nil
+}
+
+// events is how many events of a name were sent, whose text occurs in nothing else.
+func (c *conn) events(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Count(c.sent, []byte(name))
+}
+
 func (c *conn) Close(code protocol.Code, reason string, result []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

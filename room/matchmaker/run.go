@@ -118,7 +118,7 @@ func (m *Matchmaker) open(kind string, match Match, places []*place) bool {
 			continue
 		}
 		m.send(p.request.User, "match", map[string]any{
-			"queue": p.id, "room": reply.Room, "ticket": reply.Ticket, "url": reply.URL, "player": reply.Player, "team": reply.Team,
+			"queue": p.id, "room": reply.Room, "url": reply.URL, "player": reply.Player, "team": reply.Team,
 		})
 	}
 	return true
@@ -188,7 +188,7 @@ func (m *Matchmaker) send(user, name string, body map[string]any) {
 		return
 	}
 	e, err := player.NewEvent(name, body)
-	if err != nil { // a ticket far too long: the poll brings it all the same
+	if err != nil { // an address far too long: the poll brings it all the same
 		m.cfg.Log.Error("an event of the queue could not be sent", "event", name, "error", err)
 		return
 	}

@@ -2,8 +2,8 @@
 // listens, and stops in good order. Main is a whole program; an author's own main calls it with the
 // author's kinds.
 //
-// Goroutines: in Run, one each for the lobby, the queues, the heartbeats, the keys of tokens and the HTTP server, all waited for; those
-// that net/http starts for its connections. What else there is stands in packages lobby, room and gateway.
+// Goroutines: in Run, one each for the lobby, the queues, the heartbeats, the keys of tokens, the HTTP server and that
+// of metrics, if they have an address of their own, all waited for; those that net/http starts for its connections. What else there is stands in packages lobby, room and gateway.
 package host
 
 import (

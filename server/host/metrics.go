@@ -31,7 +31,16 @@ func (h *Host) Metrics() *prometheus.Registry { return h.metrics }
 func (h *Host) newMetrics() *prometheus.Registry {
 	return metrics.NewRegistry(metrics.Config{
 		Rooms: h.lobby, Lobby: &h.lobbyStats, Room: &h.roomStats, Player: &h.playerStats, Gateway: h.gateway.Stats(),
+		Queue: h.queueMetrics,
 	})
+}
+
+func (h *Host) queueMetrics() metrics.Queue {
+	q := &h.queueStats
+	return metrics.Queue{
+		Waiting: q.Waiting.Load(), Entered: q.Entered.Load(), Matched: q.Matched.Load(), Cancelled: q.Cancelled.Load(),
+		Vanished: q.Vanished.Load(), Matches: q.Matches.Load(), Starved: q.Starved.Load(), Failed: q.Failed.Load(),
+	}
 }
 
 // routeMetrics serves metrics beside the rest, to this machine and private networks, unless they have an address

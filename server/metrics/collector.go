@@ -81,8 +81,14 @@ var (
 	inputsStale       = counter("inputs_stale_total", "Inputs dropped, their number having been received before.")
 	inputsMerged      = counter("inputs_merged_total", "Inputs merged into others, too many waiting.")
 
-	panics    = counter("panics_total", "Panics that were recovered: game ended its room, connection ended itself alone.", "where")
-	matchWait = histogram("match_wait_seconds", "From asking for a match to getting it.")
+	queuePlayers = gauge("queue_players", "Players who wait in a queue.")
+	queueEntered = counter("queue_entered_total", "Players who entered a queue.")
+	queueLeft    = counter("queue_left_total", "Players who left a queue, by how: matched, cancelled, or vanished, nobody asking for them any more.", "cause")
+	queueMatches = counter("queue_matches_total", "Matches made of players in a queue.")
+	queueFailed  = counter("queue_failures_total", "Matches whose players wait on: full, there being no place on the server, or broken, the game not having been made.", "reason")
+	matchWait    = histogram("match_wait_seconds", "From entering a queue to the match.")
+
+	panics = counter("panics_total", "Panics that were recovered: game ended its room, connection ended itself alone.", "where")
 )
 
 // gatewayMetrics are gateway.Stats's counters under their names here. What it counts besides is served as
@@ -139,8 +145,11 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	if c.cfg.Gateway != nil {
 		c.edge(s)
 	}
-	if c.cfg.Waiting != nil {
-		s.seconds(matchWait, c.cfg.Waiting)
+	if c.cfg.Queue != nil {
+		c.queue(s)
+	}
+	if c.cfg.Waited != nil {
+		s.seconds(matchWait, c.cfg.Waited)
 	}
 }
 
@@ -203,6 +212,18 @@ func (c *collector) seats(s sink) {
 	s.put(snapshotsSkipped, r.SkippedUnacknowledged.Load(), "unacknowledged")
 	s.put(snapshotsSkipped, r.SendFailed.Load(), "failed")
 	s.put(panics, r.Panics.Load(), "game")
+}
+
+func (c *collector) queue(s sink) {
+	q := c.cfg.Queue()
+	s.put(queuePlayers, q.Waiting)
+	s.put(queueEntered, q.Entered)
+	s.put(queueLeft, q.Matched, "matched")
+	s.put(queueLeft, q.Cancelled, "cancelled")
+	s.put(queueLeft, q.Vanished, "vanished")
+	s.put(queueMatches, q.Matches)
+	s.put(queueFailed, q.Starved, "full")
+	s.put(queueFailed, q.Failed, "broken")
 }
 
 func (c *collector) edge(s sink) {

@@ -2,12 +2,11 @@
 // network, refusals, and the Go runtime. Nothing is labelled by room or player, so that the number of series does not
 // grow with either. The counting is done where things happen, with atomics; here they are only read.
 //
-// There are no goroutines but those of net/http, which serve scrapes.
+// There are no goroutines but those in which net/http serves scrapes, and the registry collects for them.
 package metrics
 
 import (
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -19,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
 	"github.com/tickhall/tickhall/server/gateway"
@@ -46,9 +46,22 @@ type Config struct {
 	Player  *player.Stats
 	Gateway *gateway.Stats
 
-	Waiting *room.Histogram // nanoseconds from asking for a match to getting it
+	Queue  func() Queue    // called in each scrape
+	Waited *room.Histogram // nanoseconds from entering a queue to the match
 
 	Log *slog.Logger // nil: slog.Default
+}
+
+// Queue is what is read of those who wait for a match, over all queues.
+type Queue struct {
+	Waiting   int64 // players, now
+	Entered   int64 // players
+	Matched   int64 // players
+	Cancelled int64 // players who left
+	Vanished  int64 // players for whom nobody asked any more
+	Matches   int64
+	Starved   int64 // matches that found no place
+	Failed    int64 // matches whose game could not be made
 }
 
 // NewRegistry returns a registry of all that cfg names, the Go runtime and the process. An author's own metrics
@@ -90,8 +103,10 @@ func Private(next http.Handler, trustProxy bool, addr func(*http.Request) netip.
 			head.Set("X-Content-Type-Options", "nosniff")
 			w.WriteHeader(http.StatusForbidden)
 			// Who is gone needs no answer.
-			_ = json.NewEncoder(w).Encode(map[string]string{"code": "forbidden", "message": fmt.Sprintf(
-				"%s is only for this machine and private networks: scrape from there, or give it an address of its own with --metrics-listen", Path)})
+			_ = json.NewEncoder(w).Encode(&protocol.HTTPError{
+				Code:    "forbidden",
+				Message: Path + " is only for this machine and private networks: scrape from there, or give it an address of its own with --metrics-listen",
+			})
 			return
 		}
 		next.ServeHTTP(w, r)

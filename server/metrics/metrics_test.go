@@ -38,7 +38,8 @@ func full() Config {
 		Room:    new(room.Stats),
 		Player:  new(player.Stats),
 		Gateway: new(gateway.Stats),
-		Waiting: room.NewHistogram(int64(time.Second), int64(time.Minute)),
+		Queue:   func() Queue { return Queue{Waiting: 9, Matched: 10, Starved: 11} },
+		Waited:  room.NewHistogram(int64(time.Second), int64(time.Minute)),
 	}
 	cfg.Room.Kind("duel")
 	return cfg
@@ -88,12 +89,12 @@ func TestRoomsAndPlayersAreCountedByKind(t *testing.T) {
 
 func TestHistogramsAreInSeconds(t *testing.T) {
 	cfg := full()
-	cfg.Waiting.Observe(int64(500 * time.Millisecond))
-	cfg.Waiting.Observe(int64(time.Second)) // a bound is included
-	cfg.Waiting.Observe(int64(2 * time.Second))
-	cfg.Waiting.Observe(int64(time.Hour))
+	cfg.Waited.Observe(int64(500 * time.Millisecond))
+	cfg.Waited.Observe(int64(time.Second)) // a bound is included
+	cfg.Waited.Observe(int64(2 * time.Second))
+	cfg.Waited.Observe(int64(time.Hour))
 	require.NoError(t, testutil.CollectAndCompare(newCollector(cfg), strings.NewReader(`
-		# HELP tickhall_match_wait_seconds From asking for a match to getting it.
+		# HELP tickhall_match_wait_seconds From entering a queue to the match.
 		# TYPE tickhall_match_wait_seconds histogram
 		tickhall_match_wait_seconds_bucket{le="1"} 2
 		tickhall_match_wait_seconds_bucket{le="60"} 3
@@ -125,6 +126,9 @@ func TestCountersOfEveryPartAreServed(t *testing.T) {
 		`tickhall_sent_bytes_total 6`,
 		`tickhall_panics_total{where="connection"} 7`,
 		`tickhall_connections 8`,
+		`tickhall_queue_players 9`,
+		`tickhall_queue_left_total{cause="matched"} 10`,
+		`tickhall_queue_failures_total{reason="full"} 11`,
 		`tickhall_refusals_total{code="rate_limited"} 0`,
 		`tickhall_connections_closed_total{code="kicked"} 0`,
 		"# TYPE go_goroutines gauge", "# TYPE process_cpu_seconds_total counter", "# TYPE go_sched_latencies_seconds histogram",
@@ -138,6 +142,7 @@ func TestWhatIsNotGivenIsLeftOut(t *testing.T) {
 	require.Contains(t, body, "tickhall_rooms{")
 	require.NotContains(t, body, "tickhall_joins_total")
 	require.NotContains(t, body, "tickhall_match_wait_seconds")
+	require.NotContains(t, body, "tickhall_queue")
 }
 
 func scrape(t *testing.T, h http.Handler) string {

@@ -20,6 +20,8 @@ var Kind = room.Kind[Move]{
 	About:      "Every ship for itself: dodge, aim, and be the first to twenty.",
 	TickRate:   tickRate,
 	MaxPlayers: 24,
+	Spectators: 50,
+	Queue:      &room.QueueRules{Teams: 8, TeamSize: 1, MinPlayers: 2, LateAfter: 10 * time.Second},
 	New:        New,
 }
 

@@ -1,0 +1,429 @@
+package matchmaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/wire"
+	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/room/lobby"
+)
+
+// still is a game in which nothing happens.
+type still struct{}
+
+func (still) Join(*room.Tick, *room.Player) error        { return nil }
+func (still) Leave(*room.Tick, *room.Player, room.Cause) {}
+func (still) Step(*room.Tick, []room.Input[struct{}])    {}
+
+func kindOf(name string, q *room.QueueRules, err error) room.Kind[struct{}] {
+	return room.Kind[struct{}]{Name: name, MaxPlayers: 20, Queue: q, New: func(*room.Setup) (room.Game[struct{}], error) {
+		return still{}, err
+	}}
+}
+
+// hall is a matchmaker before a real lobby, in a bubble.
+type hall struct {
+	*Matchmaker
+	t        *testing.T
+	lobby    *lobby.Lobby
+	stats    *Stats
+	registry *player.Registry
+	stop     func()
+	next     int
+}
+
+func newHall(t *testing.T, cfg lobby.Config, change func(*Config)) *hall {
+	h := &hall{t: t, stats: new(Stats), registry: new(player.Registry)}
+	cfg.Registry, cfg.Log = h.registry, slog.New(slog.DiscardHandler)
+	if cfg.Kinds == nil {
+		cfg.Kinds = []room.AnyKind{
+			kindOf("duel", &room.QueueRules{}, nil), kindOf("teams", &room.QueueRules{TeamSize: 2}, nil),
+			kindOf("plain", nil, nil), kindOf("broken", &room.QueueRules{}, errors.New("no ships left")),
+		}
+	}
+	var err error
+	h.lobby, err = lobby.New(cfg)
+	require.NoError(t, err)
+	mine := Config{Rooms: h.lobby, Registry: h.registry, Stats: h.stats, Log: cfg.Log}
+	if change != nil {
+		change(&mine)
+	}
+	h.Matchmaker, err = New(mine)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = h.lobby.Run(ctx) })
+	wg.Go(func() { require.ErrorIs(t, h.Run(ctx), context.Canceled) })
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		wg.Wait()
+	})
+	t.Cleanup(h.stop)
+	return h
+}
+
+// request is one of a new user.
+func (h *hall) request(kind string, change func(*Request)) Request {
+	h.next++
+	r := Request{Kind: kind, User: fmt.Sprint("user", h.next)}
+	if change != nil {
+		change(&r)
+	}
+	user := r.User
+	r.Reply = func(_ time.Time, seat *lobby.Seat, team int) protocol.MatchReply {
+		return protocol.MatchReply{Room: seat.Room().ID(), Ticket: "ticket " + seat.ID(), Player: user, Team: team}
+	}
+	return r
+}
+
+func (h *hall) enter(kind string, change func(*Request)) string {
+	h.t.Helper()
+	q, err := h.Enter(time.Now(), h.request(kind, change))
+	require.NoError(h.t, err)
+	return q.Queue
+}
+
+func (h *hall) progress(id string) protocol.QueueReply {
+	h.t.Helper()
+	p, result, err := h.Poll(h.t.Context(), id, 0)
+	require.NoError(h.t, err)
+	require.Nil(h.t, result)
+	return p
+}
+
+func (h *hall) matched(id string) *protocol.MatchReply {
+	h.t.Helper()
+	_, result, err := h.Poll(h.t.Context(), id, 0)
+	require.NoError(h.t, err)
+	require.NotNil(h.t, result)
+	return result
+}
+
+func (h *hall) gone(id string) {
+	h.t.Helper()
+	_, _, err := h.Poll(h.t.Context(), id, 0)
+	require.ErrorIs(h.t, err, ErrUnknown)
+}
+
+// inHall runs f in a bubble.
+func inHall(t *testing.T, cfg lobby.Config, change func(*Config), f func(t *testing.T, h *hall)) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, cfg, change)
+		defer h.stop()
+		f(t, h)
+	})
+}
+
+func TestTwoAlikeAreMatchedSoon(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		a := h.enter("duel", nil)
+		begun := time.Now()
+		var first *protocol.MatchReply
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			var err error
+			_, first, err = h.Poll(t.Context(), a, MaxWait)
+			require.NoError(t, err)
+		})
+		time.Sleep(5 * time.Second)
+		b := h.enter("duel", nil)
+		wg.Wait()
+		require.LessOrEqual(t, time.Since(begun), 5*time.Second+gatherFor)
+		second := h.matched(b)
+		require.Equal(t, first.Room, second.Room)
+		require.ElementsMatch(t, []int{1, 2}, []int{first.Team, second.Team})
+		require.NotEqual(t, first.Ticket, second.Ticket)
+		require.Equal(t, first, h.matched(a), "an answer that was lost can be had again")
+		require.True(t, h.lobby.Held(strings.TrimPrefix(first.Ticket, "ticket ")))
+		require.Zero(t, h.stats.Waiting.Load())
+		require.EqualValues(t, 2, h.stats.Matched.Load())
+		time.Sleep(VanishAfter + 2*time.Second)
+		h.gone(a)
+		require.Zero(t, h.stats.Vanished.Load())
+	})
+}
+
+func TestProgressIsTold(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		party := func(r *Request) { r.Party, r.PartySize = "friends", 2 }
+		a := h.enter("teams", party)
+		time.Sleep(3 * time.Second)
+		p := h.progress(a)
+		require.Equal(t, protocol.QueueReply{Queue: a, Waited: 3, Waiting: 1, Window: 100, Missing: 1}, p)
+		begun := time.Now()
+		go func() {
+			time.Sleep(2 * time.Second)
+			h.enter("teams", party)
+		}()
+		p, result, err := h.Poll(t.Context(), a, MaxWait)
+		require.NoError(t, err)
+		require.Nil(t, result)
+		require.Equal(t, 2*time.Second, time.Since(begun), "a friend who comes is news")
+		require.Equal(t, protocol.QueueReply{Queue: a, Waited: 5, Waiting: 2, Window: 100}, p)
+		begun = time.Now()
+		p, _, err = h.Poll(t.Context(), a, MaxWait)
+		require.NoError(t, err)
+		require.Equal(t, MaxWait, time.Since(begun))
+		require.Equal(t, 500.0, p.Window)
+	})
+}
+
+func TestWhoVanishesLeavesTheQueue(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		silent := h.enter("duel", func(r *Request) { r.Skill = 5000 })
+		polling := h.enter("duel", nil)
+		for range 5 {
+			_, _, err := h.Poll(t.Context(), polling, MaxWait)
+			require.NoError(t, err)
+		}
+		h.gone(silent)
+		require.EqualValues(t, 1, h.stats.Vanished.Load())
+		require.EqualValues(t, 1, h.stats.Waiting.Load())
+		time.Sleep(VanishAfter - time.Second)
+		h.progress(polling)
+		time.Sleep(VanishAfter + time.Second)
+		h.gone(polling)
+		require.Zero(t, h.stats.Waiting.Load())
+	})
+}
+
+func TestCancelLeavesTheQueue(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		a := h.enter("duel", nil)
+		ended := make(chan error)
+		go func() {
+			_, _, err := h.Poll(context.Background(), a, MaxWait)
+			ended <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, h.Cancel(a))
+		require.ErrorIs(t, <-ended, ErrUnknown, "who polls is told at once")
+		require.ErrorIs(t, h.Cancel(a), ErrUnknown)
+		b := h.enter("duel", nil)
+		time.Sleep(5 * time.Second)
+		h.progress(b)
+
+		h.enter("duel", nil)
+		time.Sleep(time.Second)
+		seat := strings.TrimPrefix(h.matched(b).Ticket, "ticket ")
+		require.NoError(t, h.Cancel(b))
+		require.False(t, h.lobby.Held(seat), "the seat is given up, too")
+		require.EqualValues(t, 2, h.stats.Cancelled.Load())
+	})
+}
+
+func TestUserHasOnePlaceInAQueue(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		ada := func(r *Request) { r.User = "ada" }
+		first := h.enter("duel", ada)
+		second := h.enter("duel", ada)
+		time.Sleep(5 * time.Second)
+		h.gone(first)
+		require.Equal(t, 1, h.progress(second).Waiting, "nobody is matched with oneself")
+	})
+}
+
+func TestFullServerLetsPlayersWaitOn(t *testing.T) {
+	inHall(t, lobby.Config{MaxRooms: 1}, nil, func(t *testing.T, h *hall) {
+		s, err := h.lobby.Create("plain", lobby.CreateOptions{})
+		require.NoError(t, err)
+		a, b := h.enter("duel", nil), h.enter("duel", nil)
+		time.Sleep(5 * time.Second)
+		h.progress(a)
+		h.progress(b)
+		require.GreaterOrEqual(t, h.stats.Starved.Load(), int64(4))
+		h.lobby.Close(s.Room().ID(), protocol.CodeRoomEnded, "enough")
+		time.Sleep(3 * time.Second)
+		require.Equal(t, h.matched(a).Room, h.matched(b).Room)
+	})
+}
+
+func TestGameThatCannotBeMadeIsCounted(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		a := h.enter("broken", nil)
+		h.enter("broken", nil)
+		time.Sleep(3 * time.Second)
+		h.progress(a)
+		require.Positive(t, h.stats.Failed.Load())
+		require.Zero(t, h.stats.Starved.Load())
+	})
+}
+
+func TestStopEndsEveryPoll(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		a := h.enter("duel", nil)
+		ended := make(chan error)
+		go func() {
+			_, _, err := h.Poll(context.Background(), a, MaxWait)
+			ended <- err
+		}()
+		synctest.Wait()
+		h.stop()
+		require.ErrorIs(t, <-ended, ErrStopped)
+		_, err := h.Enter(time.Now(), h.request("duel", nil))
+		require.ErrorIs(t, err, ErrStopped)
+		require.ErrorIs(t, h.Cancel("x"), ErrStopped)
+	})
+}
+
+func TestPollEndsWithItsContext(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		a := h.enter("duel", nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _, err := h.Poll(ctx, a, MaxWait)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestEnterSaysWhatToChange(t *testing.T) {
+	inHall(t, lobby.Config{}, func(c *Config) { c.MaxWaiting = 3 }, func(t *testing.T, h *hall) {
+		friend := func(r *Request) { r.Party, r.PartySize = "friends", 2 }
+		h.enter("teams", friend)
+		many := map[string]string{}
+		for i := range MaxProperties + 1 {
+			many[fmt.Sprint(i)] = "x"
+		}
+		for _, c := range []struct {
+			name, kind string
+			change     func(*Request)
+			says       string
+		}{
+			{"a kind that is not there", "chess", nil, `unknown kind of room "chess"`},
+			{"a kind without a queue", "plain", nil, `"quick"`},
+			{"skill that is no number", "duel", func(r *Request) { r.Skill = math.NaN() }, `"skill"`},
+			{"skill beyond measure", "duel", func(r *Request) { r.Skill = -2e9 }, `"skill"`},
+			{"too many properties", "duel", func(r *Request) { r.Properties = many }, `"properties" has 9`},
+			{"a nameless property", "duel", func(r *Request) { r.Properties = map[string]string{"": "x"} }, `"properties"`},
+			{"a long property", "duel", func(r *Request) { r.Properties = map[string]string{"x": strings.Repeat("x", 65)} }, `"properties"`},
+			{"a property in no text", "duel", func(r *Request) { r.Properties = map[string]string{"x": "\xff"} }, `"properties"`},
+			{"a size without a party", "teams", func(r *Request) { r.PartySize = 2 }, `"party_size" needs "party"`},
+			{"a party without a size", "teams", func(r *Request) { r.Party = "x" }, `"party_size" must be from 2 to 2`},
+			{"a party that is too large", "teams", func(r *Request) { r.Party, r.PartySize = "x", 3 }, `"party_size" must be from 2 to 2`},
+			{"a party where all play alone", "duel", func(r *Request) { r.Party, r.PartySize = "x", 2 }, `leave it out`},
+			{"a long code", "teams", func(r *Request) { r.Party, r.PartySize = strings.Repeat("x", 65), 2 }, `"party" must be text`},
+			{"friends who want something else", "teams", func(r *Request) { friend(r); r.Properties = map[string]string{"region": "eu"} }, `"properties" differs`},
+		} {
+			_, err := h.Enter(time.Now(), h.request(c.kind, c.change))
+			require.ErrorContains(t, err, c.says, c.name)
+		}
+		h.enter("teams", friend)
+		_, err := h.Enter(time.Now(), h.request("teams", friend))
+		require.ErrorContains(t, err, "complete")
+		h.enter("teams", nil)
+		_, err = h.Enter(time.Now(), h.request("teams", nil))
+		require.ErrorIs(t, err, ErrFull)
+	})
+	_, err := New(Config{})
+	require.ErrorContains(t, err, "Rooms")
+}
+
+// ear is a player.Receiver that keeps the names of events.
+type ear struct {
+	mu    sync.Mutex
+	heard []string
+}
+
+func (*ear) Inputs(protocol.InputHead, int, *wire.Reader) error { return nil }
+func (*ear) Message(uint32, []byte, []byte) error               { return nil }
+func (*ear) Limited()                                           {}
+func (*ear) Leave()                                             {}
+func (*ear) Kick(string)                                        {}
+func (*ear) Moment(time.Time) protocol.Moment                   { return protocol.Moment{} }
+func (e *ear) Announce(v *player.Event) bool {
+	r := wire.NewReader(v.Append(nil, 1))
+	r.Array()
+	r.Uint32() // kind
+	r.Uint32() // tick
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard = append(e.heard, string(r.String()))
+	return true
+}
+
+func TestUsersAreToldInTheirRooms(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		e := new(ear)
+		h.registry.Add(player.NewSession("ada", "Ada", e, player.Limits{}, new(player.Stats)))
+		a := h.enter("duel", func(r *Request) { r.User = "ada" })
+		time.Sleep(12 * time.Second)
+		h.enter("duel", nil)
+		time.Sleep(time.Second)
+		h.matched(a)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		require.Equal(t, []string{"queue", "queue", "match"}, e.heard)
+	})
+}
+
+func TestNobodyIsMatchedTwice(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		const players = 400
+		var mu sync.Mutex
+		seats := map[string]bool{}
+		rooms := map[string]int{}
+		var wg sync.WaitGroup
+		var cancelled atomic.Int64
+		for i := range players {
+			r := h.request("teams", func(r *Request) {
+				r.Skill = float64(i % 7)
+				if i%5 < 2 {
+					r.Party, r.PartySize = fmt.Sprint("party", i/5), 2
+				}
+			})
+			wg.Go(func() {
+				time.Sleep(time.Duration(i%13) * 50 * time.Millisecond)
+				q, err := h.Enter(time.Now(), r)
+				require.NoError(t, err)
+				for {
+					if i%11 == 0 {
+						time.Sleep(time.Duration(i%3) * 60 * time.Millisecond)
+						_ = h.Cancel(q.Queue)
+						cancelled.Add(1)
+						return
+					}
+					_, result, err := h.Poll(context.Background(), q.Queue, 5*time.Second)
+					require.NoError(t, err)
+					if result == nil {
+						if time.Since(bubbleStart) > time.Minute {
+							_ = h.Cancel(q.Queue)
+							return
+						}
+						continue
+					}
+					mu.Lock()
+					require.False(t, seats[result.Ticket])
+					seats[result.Ticket] = true
+					rooms[result.Room]++
+					mu.Unlock()
+					return
+				}
+			})
+		}
+		wg.Wait()
+		require.Positive(t, cancelled.Load())
+		require.EqualValues(t, h.stats.Matches.Load()*4, h.stats.Matched.Load())
+		require.Greater(t, len(seats), players/2)
+		for _, n := range rooms {
+			require.LessOrEqual(t, n, 4)
+		}
+		require.Zero(t, h.stats.Waiting.Load())
+	})
+}
+
+// bubbleStart is the time at which every synctest bubble starts.
+var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
