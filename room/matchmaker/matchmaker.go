@@ -81,6 +81,8 @@ type Stats struct {
 	Vanished  atomic.Int64 // places for which nobody asked
 	Starved   atomic.Int64 // matches that found no place on the server; the players waited on
 	Failed    atomic.Int64 // matches whose game could not be made; likewise
+
+	Waited *room.Histogram // nanoseconds from entering a queue to the match, of each player; New makes it
 }
 
 // Request is a player who wants to be matched.
@@ -143,6 +145,10 @@ func New(cfg Config) (*Matchmaker, error) {
 	}
 	if cfg.Stats == nil {
 		cfg.Stats = new(Stats)
+	}
+	if cfg.Stats.Waited == nil {
+		second := int64(time.Second)
+		cfg.Stats.Waited = room.NewHistogram(second, 2*second, 5*second, 10*second, 20*second, 30*second, 60*second, 120*second, 300*second)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

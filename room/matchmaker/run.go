@@ -112,6 +112,7 @@ func (m *Matchmaker) open(kind string, match Match, places []*place) bool {
 	m.cfg.Stats.Matches.Add(1)
 	m.cfg.Stats.Matched.Add(int64(len(members)))
 	for i, p := range members {
+		m.cfg.Stats.Waited.Observe(int64(now.Sub(p.since)))
 		reply := p.request.Reply(now, seats[i], teams[i])
 		if !m.settle(now, p, seats[i], &reply) {
 			m.giveUp(seats[i])
