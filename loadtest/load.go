@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/tickhall/tickhall/loadtest/swarm"
+)
+
+// load is the command without a name: it plays a scenario and reports.
+func (p program) load(ctx context.Context) (exit int, err error) {
+	var o options
+	if err := p.parse(loadHelp(), settings(&o)); err != nil {
+		return 0, err
+	}
+	o.cfg.Record = o.record != ""
+	files := []reportFile{{o.json, (*swarm.Report).WriteJSON}, {o.html, (*swarm.Report).WriteHTML}}
+	for i := range files { // before the load, not after it
+		if err := files[i].open(); err != nil {
+			return 0, err
+		}
+	}
+	line := progress{to: p.err, terminal: p.terminal}
+	if !o.quiet {
+		o.cfg.OnClock = line.show
+	}
+	var r *swarm.Report
+	if o.scenario == "ramp" {
+		r, err = p.climb(ctx, &o, &line)
+	} else {
+		if o.cfg, err = swarm.Named(cmpOr(o.scenario, "steady"), o.cfg); err != nil {
+			return 0, err
+		}
+		r, err = swarm.Run(ctx, o.cfg)
+	}
+	line.end()
+	if err != nil {
+		return 0, err
+	}
+	if err := r.WriteText(p.out); err != nil {
+		return 0, err
+	}
+	for _, f := range files {
+		if err := f.write(r); err != nil {
+			return 0, err
+		}
+	}
+	if o.record != "" {
+		if err := r.Recording.Save(o.record); err != nil {
+			return 0, err
+		}
+	}
+	return exitOf(r, o.scenario == "ramp"), nil
+}
+
+func cmpOr(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// exitOf is the exit status. The gates of a ramp are there to be broken, as long as some load met them.
+func exitOf(r *swarm.Report, ramp bool) int {
+	switch {
+	case ramp && swarm.Best(r.Climb) > 0:
+		return exitOK
+	case r.Broken != "":
+		return exitFailed
+	case r.Failed():
+		return exitGate
+	}
+	return exitOK
+}
+
+func (p program) climb(ctx context.Context, o *options, line *progress) (*swarm.Report, error) {
+	cfg := o.cfg
+	cfg.Name = "ramp"
+	return swarm.Climb(ctx, cfg, o.mostPlayers, func(s swarm.Step) {
+		line.end()
+		fmt.Fprintln(p.err, s)
+	})
+}
+
+// reportFile is a file that a report goes to, if its path is not "".
+type reportFile struct {
+	path   string
+	render func(*swarm.Report, io.Writer) error
+}
+
+// open finds out whether the file can be written.
+func (f *reportFile) open() error {
+	if f.path == "" {
+		return nil
+	}
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("the report can't be written: %w", err)
+	}
+	return file.Close()
+}
+
+func (f *reportFile) write(r *swarm.Report) error {
+	if f.path == "" {
+		return nil
+	}
+	file, err := os.Create(f.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := f.render(r, file); err != nil {
+		return err
+	}
+	return file.Close()
+}
