@@ -17,6 +17,8 @@ var kinds = []*room.Spec{
 	{Name: "arena", Title: "Arena", About: "Dodge & aim.", MaxPlayers: 24},
 	{Name: "chat", Title: "Chat", MaxPlayers: 200},
 	{Name: "whiteboard", Title: "Whiteboard", MaxPlayers: 32},
+	{Name: "feed", Title: "Feed", MaxPlayers: 10_000},
+	{Name: "devices", Title: "Devices", MaxPlayers: 256},
 	{Name: "chess", Title: "Chess <3", MaxPlayers: 2},
 }
 
@@ -124,7 +126,7 @@ func TestEveryReferenceLeadsSomewhere(t *testing.T) {
 func TestPagesKeepToThePolicy(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|https?://`)
 	script := regexp.MustCompile(`(?s)<script[^>]*>(.*?)</script>`)
-	for _, target := range []string{"/", "/play/arena", "/play/chat", "/play/whiteboard", "/nowhere"} {
+	for _, target := range []string{"/", "/play/arena", "/play/chat", "/play/whiteboard", "/play/feed", "/play/devices", "/nowhere"} {
 		body := get(t, "GET", target).Body.String()
 		require.Empty(t, inline.FindString(body), target)
 		for _, m := range script.FindAllStringSubmatch(body, -1) {
