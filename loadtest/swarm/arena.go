@@ -8,12 +8,12 @@ import (
 	"github.com/tickhall/tickhall/protocol/state"
 )
 
-// botFor is the bot of a kind of room that comes with Tickhall, or one that only watches.
+// botFor is the bot of a kind of room that comes with Tickhall, nil if there is none.
 func botFor(kind string) func(*Player) Bot {
 	if kind == "arena" {
 		return newArenaBot
 	}
-	return func(*Player) Bot { return nil }
+	return nil
 }
 
 // arenaMove, arenaShip, arenaWall and arenaRound are the arena's own types, as far as a bot needs them.

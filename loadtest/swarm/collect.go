@@ -14,6 +14,7 @@ type Second struct {
 	At        float64 `json:"at"`        // seconds after the measurement began; negative: before
 	Players   int     `json:"players"`   // in a room
 	Wanted    int     `json:"wanted"`    // who should be
+	Watching  int     `json:"watching"`  // spectators in a room
 	Snapshots float64 `json:"snapshots"` // per second
 	Inputs    float64 `json:"inputs"`    // per second
 	Late      int64   `json:"late"`      // snapshots more than one tick old
@@ -29,7 +30,6 @@ type Second struct {
 type collector struct {
 	w      *swarm
 	shards []*shard
-	rtts   map[*Player]time.Duration // last round trips counted
 	total  tally
 	second tally
 	line   []Second
@@ -38,11 +38,11 @@ type collector struct {
 	server *server
 	away   time.Duration // since when nobody has been in a room, 0: somebody is
 
-	wanted, players int
+	wanted, players, watching int
 }
 
 func newCollector(w *swarm) *collector {
-	return &collector{w: w, shards: append([]*shard(nil), w.shards...), rtts: map[*Player]time.Duration{}, server: newServer(&w.cfg)}
+	return &collector{w: w, shards: append([]*shard(nil), w.shards...), server: newServer(&w.cfg)}
 }
 
 // run waits for the joins, measures, and reports.
@@ -127,16 +127,19 @@ func (c *collector) because() string {
 
 // census counts those in a room and those who should be.
 func (c *collector) census() {
-	c.players, c.wanted = 0, 0
+	c.players, c.wanted, c.watching = 0, 0, 0
 	for _, s := range c.w.seats {
-		if s.spectator {
-			continue
-		}
-		if !s.gone.Load() {
-			c.wanted++
-		}
-		if p := s.player.Load(); p != nil && p.Room.Joined() {
+		p := s.player.Load()
+		in := p != nil && p.Room.Joined()
+		switch {
+		case s.spectator && in:
+			c.watching++
+		case s.spectator:
+		case in:
 			c.players++
+			fallthrough
+		case !s.gone.Load():
+			c.wanted++
 		}
 	}
 }
@@ -169,13 +172,7 @@ func (c *collector) tick(shown bool) {
 			continue
 		}
 		p.collect(now)
-		// A round trip is measured every 2 s; two that are alike to the nanosecond are rare enough.
-		if t := p.Room.Stats().RTT; t != c.rtts[p] && !p.slow && !p.Spectator {
-			c.rtts[p] = t
-			c.second.record(rtt, t.Microseconds(), 1)
-		}
 	}
-	c.forget()
 	for _, s := range c.shards {
 		s.take(&c.second)
 	}
@@ -195,7 +192,7 @@ func (c *collector) tick(shown bool) {
 		}
 		w.mu.Unlock()
 		s := Second{
-			At: at.Seconds(), Players: c.players, Wanted: c.wanted,
+			At: at.Seconds(), Players: c.players, Wanted: c.wanted, Watching: c.watching,
 			Snapshots: float64(n.snapshots) / took, Inputs: float64(n.inputs) / took, Late: n.late, Errors: errors,
 			P50: n.quantile(staleness, 50), P99: n.quantile(staleness, 99),
 			Payload: float64(n.payload) / took, WebSocket: float64(n.websocket) / took,
@@ -211,11 +208,6 @@ func (c *collector) tick(shown bool) {
 	c.second.reset()
 	c.second.counts = counts{}
 	c.lastAt = now
-}
-
-// forget drops the round trips of players who are gone.
-func (c *collector) forget() {
-	maps.DeleteFunc(c.rtts, func(p *Player, _ time.Duration) bool { return p.seat.player.Load() != p })
 }
 
 // clientStats adds up what the clients count.
@@ -274,6 +266,7 @@ func (c *collector) fill(r *Report, lasted, cpu time.Duration) {
 	w.mu.Unlock()
 	r.value("players", float64(c.players))
 	r.value("players.missing", float64(max(wanted-c.players, 0)))
+	r.value("spectators", float64(c.watching))
 	r.value("rooms", float64(rooms))
 	r.value("errors", float64(errors))
 	stats := c.clientStats()
@@ -290,7 +283,7 @@ func (c *collector) fill(r *Report, lasted, cpu time.Duration) {
 		if i > 0 {
 			took -= c.line[i-1].At
 		}
-		playerSeconds += took * float64(s.Players)
+		playerSeconds += took * float64(s.Players+s.Watching)
 	}
 	r.value("snapshots", float64(t.snapshots)/seconds)
 	if t.snapshots > 0 {

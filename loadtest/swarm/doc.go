@@ -9,7 +9,8 @@
 // measured from when it was due. Staleness is the age of what a player sees, weighted by time: between two
 // snapshots it grows as the clock does, and is counted every 4 ms of that, computed from arrival times. So
 // a server that pauses can't hide it (Tene, "How NOT to Measure Latency", 2015, calls that coordinated omission).
-// The age of a snapshot is that of its tick, by the room's clock as package client estimates it.
+// The age of a snapshot is that of its tick, by the room's clock, as the quickest of all answers to its players' questions
+// for the time has it.
 //
 // # Goroutines
 //

@@ -26,7 +26,7 @@ const (
 	opBinary   = 2
 	headerEnd  = "\r\n\r\n"
 	upgradedBy = "HTTP/1.1 101"
-	headBytes  = 8
+	headBytes  = 24 // enough for a CLOCK
 )
 
 // feed takes what has been read, and calls each for each message that is complete by now. head is valid
@@ -67,14 +67,10 @@ func (f *frames) feed(b []byte, each func(opcode byte, size int, head []byte)) {
 
 // handshake returns what follows the header of the answer, nil while that goes on.
 func (f *frames) handshake(b []byte) []byte {
-	if room := len(upgradedBy) - len(f.line); room > 0 {
-		f.line = append(f.line, b[:min(room, len(b))]...)
-		if len(f.line) == len(upgradedBy) && !bytes.Equal(f.line, []byte(upgradedBy)) {
-			f.plain = true
-			return nil
-		}
-	}
 	for i, c := range b {
+		if len(f.line) < len(upgradedBy) {
+			f.line = append(f.line, c)
+		}
 		switch c {
 		case headerEnd[f.ends]:
 			f.ends++
@@ -83,10 +79,15 @@ func (f *frames) handshake(b []byte) []byte {
 		default:
 			f.ends = 0
 		}
-		if f.ends == len(headerEnd) {
-			f.upgraded = true
-			return b[i+1:]
+		if f.ends < len(headerEnd) {
+			continue
 		}
+		if !bytes.Equal(f.line, []byte(upgradedBy)) {
+			f.plain = true
+			return nil
+		}
+		f.upgraded = true
+		return b[i+1:]
 	}
 	return nil
 }

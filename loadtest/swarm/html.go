@@ -6,12 +6,13 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"strings"
 )
 
 //go:embed report.html
 var pageText string
 
-var page = template.Must(template.New("report").Funcs(template.FuncMap{"format": format}).Parse(pageText))
+var page = template.Must(template.New("report").Funcs(template.FuncMap{"format": format, "histogram": histogramValue}).Parse(pageText))
 
 // plot is a chart with words to it.
 type plot struct {
@@ -75,7 +76,7 @@ func (r *Report) plots() []plot {
 		return c
 	}
 	perPlayer := func(f func(Second) float64) func(Second) float64 {
-		return func(s Second) float64 { return f(s) / float64(max(s.Players, 1)) }
+		return func(s Second) float64 { return f(s) / float64(max(s.Players+s.Watching, 1)) }
 	}
 	add("What players see", "Age of the world, weighted by time, and the time until an input has its effect; by percentile.",
 		curves("staleness", "effect.own", "effect.other", "slow.staleness"))
@@ -95,6 +96,20 @@ func (r *Report) plots() []plot {
 	}, "payload", "WebSocket", "wire"))
 	add("Bytes of a snapshot", "By percentile.", curves("snapshot.bytes", "keyframe.bytes"))
 	return list
+}
+
+// histogramValue writes a value of one of the server's histograms, whose name ends with its unit.
+func histogramValue(name string, v float64) string {
+	base, _, _ := strings.Cut(name, "{")
+	switch {
+	case strings.HasSuffix(base, "_seconds") && v < 1e-3:
+		return format(v*1e6, unitMicros)
+	case strings.HasSuffix(base, "_seconds"):
+		return format(v*1e3, unitMillis)
+	case strings.HasSuffix(base, "_bytes"):
+		return format(v, unitBytes)
+	}
+	return format(v, unitCount)
 }
 
 // percentileAxis is where a percentile stands: each unit to the right leaves a tenth of what was left.

@@ -75,6 +75,7 @@ func (m *meter) Read(b []byte) (int, error) {
 
 func (m *meter) count(b []byte) {
 	p := m.player
+	now := p.swarm.since()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending.websocket += int64(len(b))
@@ -97,6 +98,9 @@ func (m *meter) count(b []byte) {
 			}
 		case protocol.KindKey:
 			p.sizes = append(p.sizes, -size)
+		case protocol.KindClock:
+			p.clocked(head, now)
+			return
 		default:
 			return
 		}

@@ -37,6 +37,7 @@ var metrics = []Metric{
 
 	{"players", unitCount, false, "players in a room at the end"},
 	{"players.missing", unitCount, false, "players wanted who were not in a room at the end"},
+	{"spectators", unitCount, false, "spectators in a room at the end"},
 	{"rooms", unitCount, false, "rooms that the players were in"},
 	{"snapshots", unitRate, false, "snapshots received, by all players"},
 	{"snapshots.late", unitShare, false, "of these, more than one tick old when they came"},
@@ -45,7 +46,7 @@ var metrics = []Metric{
 	{"inputs", unitRate, false, "inputs sent, by all players"},
 	{"inputs.dropped", unitCount, false, "inputs given up by clients, or not sent since the generator was too late"},
 	{"effect.lost", unitCount, false, "inputs whose effect nobody saw within 2 s; their effect counts as that late"},
-	{"bytes.payload", unitBytes, false, "received per player and second, in WebSocket messages"},
+	{"bytes.payload", unitBytes, false, "received per player or spectator and second, in WebSocket messages"},
 	{"bytes.websocket", unitBytes, false, "likewise, with frame headers and handshakes"},
 	{"bytes.wire", unitBytes, false, "likewise, with TCP and IP headers, estimated at 52 bytes per 1448; acknowledgements left out"},
 	{"bytes.sent", unitBytes, false, "sent per player and second, with frame headers"},

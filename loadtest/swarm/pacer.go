@@ -33,7 +33,7 @@ func (p *pacer) run(ctx context.Context) {
 			p.count(func(t *tally) { t.inputsSkipped += periods * int64(len(p.seats)) })
 			start += time.Duration(periods) * p.period
 		}
-		for i, s := range p.seats {
+		for _, s := range p.seats {
 			due := start + s.phase
 			if wait := due - p.swarm.since(); wait > 0 {
 				timer.Reset(wait)
@@ -43,10 +43,8 @@ func (p *pacer) run(ctx context.Context) {
 				case <-timer.C:
 				}
 			}
-			if i == 0 || s.phase != p.seats[i-1].phase {
-				if ctx.Err() != nil {
-					return
-				}
+			if ctx.Err() != nil {
+				return
 			}
 			if q := s.player.Load(); q != nil && q.bot != nil && !q.Spectator && q.Room.Joined() {
 				late := p.swarm.since() - due

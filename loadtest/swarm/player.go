@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/client"
+	"github.com/tickhall/tickhall/protocol/wire"
 )
 
 // sampleEvery is how finely the age of the world is sampled.
@@ -31,6 +33,9 @@ type Player struct {
 	watched   atomic.Bool            // somebody looks for this one's
 	leaving   atomic.Bool
 
+	room atomic.Pointer[roomClock]
+	born time.Duration // when Room was made: what its clock counts from
+
 	due time.Duration // pacer's: when the input that it acts for was due
 
 	mu        sync.Mutex // before the shard's
@@ -39,6 +44,7 @@ type Player struct {
 	sizes     []int  // of snapshots since then; negative: with a keyframe
 	recording *Recording
 	probe     *probe
+	reader    wire.Reader
 
 	joined  bool          // once
 	lostAt  time.Duration // when the connection was, 0: it was not
@@ -81,12 +87,12 @@ func (p *Player) join(resumed bool) {
 // fault is client.Config.OnError.
 func (p *Player) fault(err error) {
 	p.mu.Lock()
-	now := p.swarm.since()
-	lost := p.joined && p.lostAt == 0
-	if lost && !isNotice(err) {
-		p.lostAt = now
+	if !isNotice(err) {
+		p.arrived = 0
+		if p.joined && p.lostAt == 0 {
+			p.lostAt = p.swarm.since()
+		}
 	}
-	p.arrived = 0
 	meant := p.cut && isLoss(err) || p.leaving.Load()
 	p.mu.Unlock()
 	if !meant {
@@ -96,9 +102,12 @@ func (p *Player) fault(err error) {
 
 // snapshot is client.Config.OnSnapshot.
 func (p *Player) snapshot(tick uint32) {
-	at := p.Room.Now()
 	now := p.swarm.since()
 	w := p.Room.Welcome()
+	at, known := 0., false
+	if c := p.room.Load(); c != nil {
+		at, known = c.at(now, float64(w.Rate))
+	}
 	step := time.Second / time.Duration(w.Rate)
 	p.look(now)
 
@@ -116,7 +125,7 @@ func (p *Player) snapshot(tick uint32) {
 		n.record(gap, (now - p.arrived).Microseconds(), 1)
 	}
 	p.arrived = now
-	if at == 0 || w.OnDemand { // not known, or meaningless: nothing may have happened for long
+	if !known || w.OnDemand { // in a room on demand nothing may have happened for long
 		return
 	}
 	p.sample(n, now)
@@ -128,6 +137,26 @@ func (p *Player) snapshot(tick uint32) {
 	if p.age > step && !p.slow {
 		n.late++
 	}
+}
+
+// clocked takes a CLOCK. p.mu is held.
+func (p *Player) clocked(message []byte, now time.Duration) {
+	c, w := p.room.Load(), p.Room.Welcome()
+	if c == nil || w == nil {
+		return
+	}
+	p.reader.Reset(message)
+	n := p.reader.Array()
+	p.reader.Uint32()
+	millis, m, err := protocol.ReadClock(&p.reader, n)
+	asked := p.born + time.Duration(millis*float64(time.Millisecond))
+	if err != nil || asked > now || p.slow || p.Spectator {
+		return
+	}
+	c.sample(asked, now, m, float64(w.Rate))
+	p.shard.mu.Lock()
+	defer p.shard.mu.Unlock()
+	p.shard.now.record(rtt, (now - asked).Microseconds(), 1)
 }
 
 // settle adds what the connection has counted. Both locks are held.

@@ -42,8 +42,11 @@ func (r *Recording) add(message []byte) {
 	}
 }
 
-// Save writes the recording to a file.
+// Save writes the recording to a file. It fails if there is nothing in it.
 func (r *Recording) Save(path string) error {
+	if err := r.check(); err != nil {
+		return err
+	}
 	b, err := json.Marshal(r)
 	if err == nil {
 		err = os.WriteFile(path, b, 0o644)

@@ -85,7 +85,7 @@ func TestPageStandsByItself(t *testing.T) {
 	require.NoError(t, sample(t).WriteHTML(&b))
 	html := b.String()
 	require.Equal(t, 5, strings.Count(html, "<svg"), "what was not measured is not drawn")
-	for _, part := range []string{"the server went away", "staleness", "closed: &lt;flood&gt;", "met the gates", "<polyline", "99.9%"} {
+	for _, part := range []string{"the server went away", "staleness", "closed: &lt;flood&gt;", "met the gates", "<td>12 us</td>", "<polyline", "99.9%"} {
 		require.Contains(t, html, part)
 	}
 	for _, part := range []string{"<script", "src=", "href=", "url(", "@import", "NaN", "Inf", "%!"} {

@@ -38,7 +38,8 @@ type Scenario struct {
 	Seed      uint64        // the same seed makes the same decisions, as far as the network lets it
 
 	// Bot makes what plays a seat. It is called before each seat's client.Room runs, to register inputs and tables
-	// there. By default arena bots play the arena, and in other kinds of room players only watch.
+	// there. By default arena bots play the arena, and in other kinds of room players only look on and send no inputs.
+	// It may return nil for a player who does.
 	Bot func(*Player) Bot
 
 	Quick    bool    // players are matched as people are, into any room; else each room is made for them
@@ -115,7 +116,9 @@ func (s Scenario) withDefaults() Scenario {
 	s.SlowBytes = cmp.Or(s.SlowBytes, 2048)
 	s.MetricsURL = cmp.Or(s.MetricsURL, s.URL+"/metrics")
 	if s.Bot == nil {
-		s.Bot = botFor(s.Kind)
+		if s.Bot = botFor(s.Kind); s.Bot == nil {
+			s.Bot, s.InputRate = func(*Player) Bot { return nil }, -1
+		}
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)

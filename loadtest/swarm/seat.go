@@ -147,6 +147,7 @@ func (s *seat) newPlayer() *Player {
 	if cfg.Mode == protocol.ModeJoin {
 		cfg.Options = nil // of the game that is made
 	}
+	p.born = w.since()
 	p.Room = client.New(cfg)
 	if !s.spectator {
 		p.bot = w.cfg.Bot(p)

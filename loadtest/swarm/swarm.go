@@ -45,7 +45,8 @@ type swarm struct {
 	errors map[string]int // by reason
 	notes  []string
 	rooms  map[string]*Player // by id: who joined last
-	old    client.Stats       // of players who are gone, added up
+	clocks map[string]*roomClock
+	old    client.Stats // of players who are gone, added up
 
 	abuse abuseCounts
 }
@@ -68,7 +69,7 @@ func Run(ctx context.Context, cfg Scenario) (*Report, error) {
 
 func newSwarm(cfg Scenario) *swarm {
 	cfg = cfg.withDefaults()
-	w := &swarm{cfg: cfg, began: time.Now(), errors: map[string]int{}, rooms: map[string]*Player{}}
+	w := &swarm{cfg: cfg, began: time.Now(), errors: map[string]int{}, rooms: map[string]*Player{}, clocks: map[string]*roomClock{}}
 	for range shards {
 		w.shards = append(w.shards, newShard())
 	}
@@ -251,13 +252,17 @@ func (w *swarm) storm(ctx context.Context) {
 	}
 }
 
-// meet makes p look for the effects of who joined its room before it.
+// meet gives p the clock of its room, and makes it look for the effects of who joined before it.
 func (w *swarm) meet(p *Player, room string) {
 	if p.Spectator {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.clocks[room] == nil {
+		w.clocks[room] = new(roomClock)
+	}
+	p.room.Store(w.clocks[room])
 	if last := w.rooms[room]; last != nil && last != p && p.sighted != nil && !p.slow {
 		last.watched.Store(true)
 		p.neighbour.Store(last)

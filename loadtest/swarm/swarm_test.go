@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -193,6 +194,39 @@ func TestServerThatRefusesEverybodyGivesAReportThatSaysWhy(t *testing.T) {
 		r, err := Run(t.Context(), s)
 		require.NoError(t, err)
 		require.Contains(t, r.Broken, "nobody could join: refused: unknown_kind")
+	})
+}
+
+func TestPlayersWithoutABotLookOn(t *testing.T) {
+	r := play(t, "steady", func(s *Scenario) { s.Bot = func(*Player) Bot { return nil } })
+	require.Zero(t, r.Values["inputs"])
+	require.Positive(t, r.Find("staleness").Count)
+	other := Scenario{Kind: "chat"}.withDefaults()
+	require.Negative(t, other.InputRate)
+	require.Nil(t, other.Bot(nil))
+}
+
+func TestSpectatorsWatch(t *testing.T) {
+	r := play(t, "spectators", nil)
+	require.EqualValues(t, 10, r.Values["spectators"])
+	require.EqualValues(t, 10, r.Values["players"])
+	require.InDelta(t, 600, r.Values["snapshots"], 2)
+	require.Zero(t, r.Values["errors"], "%v", r.Errors)
+}
+
+func TestSpectatorsAreLeftOutWhereTheyAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kind := arena.Kind
+		kind.Spectators = 0
+		s, stop := serve(t, kind)
+		defer stop()
+		s.Rooms, s.Players, s.Spectators, s.Duration = 1, 3, 2, 3*time.Second
+		r, err := Run(t.Context(), s)
+		require.NoError(t, err)
+		require.Contains(t, strings.Join(r.Notes, "\n"), "spectators were left out")
+		require.Zero(t, r.Values["errors"], "%v", r.Errors)
+		require.Zero(t, r.Values["spectators"])
+		require.EqualValues(t, 3, r.Values["players"])
 	})
 }
 
