@@ -31,6 +31,7 @@ type client struct {
 	slack                int
 	events               []string
 	replies              map[uint32]string
+	clock                protocol.Moment
 }
 
 func (c *client) Send(parts ...[]byte) error {
@@ -166,7 +167,8 @@ func (c *client) apply(kind protocol.Kind, r *wire.Reader, n int) error {
 		c.replies[request] = code + ": " + message
 		return err
 	case protocol.KindClock:
-		_, _, err := protocol.ReadClock(r, n)
+		var err error
+		_, c.clock, err = protocol.ReadClock(r, n)
 		return err
 	}
 	return fmt.Errorf("kind %d", kind)

@@ -385,8 +385,7 @@ func TestResume(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := start(t, Kind)
-				_, stays := r.join("Bob")
-				_ = stays
+				r.join("Bob") // stays
 				c, s := r.join("Ada")
 				send(t, s, c, protocol.AppendAck(nil, c.replica.Tick()))
 				time.Sleep(200 * time.Millisecond)

@@ -111,8 +111,10 @@ func TestSpectatorsSeeThePastWhereTheKindSaysSo(t *testing.T) {
 			}
 		}
 		require.Greater(t, compared, 100)
-		now := ws
-		require.NoError(t, now.Receive(w, time.Now(), protocol.AppendTime(nil, 1)))
+		require.NoError(t, ws.Receive(w, time.Now(), protocol.AppendTime(nil, 1)))
+		_, err := w.read(-1)
+		require.NoError(t, err)
+		require.InDelta(t, w.replica.Tick(), w.clock.Tick, 1, "the clock tells the time of what is seen")
 		require.NoError(t, r.stop())
 	})
 }
