@@ -42,7 +42,7 @@ func TestGuestIsKnownAgain(t *testing.T) {
 func TestGuestWithAForgedProofIsANewGuest(t *testing.T) {
 	i := newTestIdentifier(t, Config{})
 	known := arrive(t, i, "")
-	raw, err := ticketEncoding.DecodeString(known.Guest)
+	raw, err := sealEncoding.DecodeString(known.Guest)
 	require.NoError(t, err)
 	for name, proof := range map[string]string{
 		"the id itself":   known.User,
@@ -51,14 +51,14 @@ func TestGuestWithAForgedProofIsANewGuest(t *testing.T) {
 		"longer":          known.Guest + "AAAA",
 		"no base64":       "!" + known.Guest[1:],
 		"bad UTF-8":       "\xff" + known.Guest[1:],
-		"another version": ticketEncoding.EncodeToString(append([]byte{2}, raw[1:]...)),
+		"another version": sealEncoding.EncodeToString(append([]byte{2}, raw[1:]...)),
 	} {
 		t.Run(name, func(t *testing.T) { require.NotEqual(t, known.User, arrive(t, i, proof).User) })
 	}
 	for bit := range len(raw) * 8 {
 		b := bytes.Clone(raw)
 		b[bit/8] ^= 1 << (bit % 8)
-		_, ok := i.guests.open(time.Now(), ticketEncoding.EncodeToString(b))
+		_, ok := i.guests.open(time.Now(), sealEncoding.EncodeToString(b))
 		require.False(t, ok)
 	}
 }

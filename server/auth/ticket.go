@@ -6,10 +6,7 @@
 package auth
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -52,36 +49,26 @@ type Ticket struct {
 // Tickets issues tickets and opens them again. A ticket is authenticated, not encrypted, and keeps no state
 // here: that it works once is the held seat's doing. Its methods may be called from any goroutine.
 type Tickets struct {
-	key []byte
+	seal seal
 }
 
 // NewTickets returns a Tickets that signs with key, which all servers that open each other's tickets
 // share: at least MinKey bytes. Without a key it makes a random one.
 func NewTickets(key []byte) (*Tickets, error) {
-	if len(key) == 0 {
-		key = make([]byte, MinKey)
-		rand.Read(key) // never fails: crypto/rand says so
-	}
-	if len(key) < MinKey {
+	if len(key) > 0 && len(key) < MinKey {
 		return nil, fmt.Errorf("auth: the ticket key has %d bytes: it needs at least %d, from a random source", len(key), MinKey)
 	}
-	return &Tickets{key: append([]byte(nil), key...)}, nil
+	return &Tickets{newSeal(key, "")}, nil
 }
 
-// The layout, before base64url: version, expiry in Unix milliseconds (8 bytes, big-endian), 1 to spectate or 0, team
-// (2 bytes), length of the claims (2 bytes), each text as a length byte and its bytes, the claims, HMAC-SHA256 (RFC
-// 2104) of all before it.
+// The layout of what is sealed: version, expiry in Unix milliseconds (8 bytes, big-endian), 1 to spectate or 0, team
+// (2 bytes), length of the claims (2 bytes), each text as a length byte and its bytes, the claims.
 const (
 	ticketVersion = 2
 	ticketHead    = 1 + 8 + 1 + 2 + 2
-	ticketMin     = ticketHead + 4 + sha256.Size
-	ticketMax     = ticketHead + 4*(1+MaxTicketField) + MaxTicketClaims + sha256.Size
+	ticketMin     = ticketHead + 4
+	ticketMax     = ticketHead + 4*(1+MaxTicketField) + MaxTicketClaims
 )
-
-// Strict, so that there is one way only to write a ticket.
-var ticketEncoding = base64.RawURLEncoding.Strict()
-
-var maxTicketText = ticketEncoding.EncodedLen(ticketMax)
 
 func (t *Ticket) fields() [4]*string { return [4]*string{&t.Seat, &t.Room, &t.User, &t.Name} }
 
@@ -109,21 +96,17 @@ func (s *Tickets) Issue(now time.Time, t Ticket) string {
 		b = append(b, *f...)
 	}
 	b = append(b, t.Claims...)
-	return ticketEncoding.EncodeToString(append(b, s.sum(b)...))
+	return s.seal.text(b)
 }
 
 // Open reads a ticket that Issue made with the same key. The error is ErrTicketInvalid or
 // ErrTicketExpired; with the latter the Ticket is valid all the same.
 func (s *Tickets) Open(now time.Time, text string) (Ticket, error) {
-	if len(text) > maxTicketText {
+	if len(text) > s.seal.textLen(ticketMax) {
 		return Ticket{}, ErrTicketInvalid
 	}
-	b, err := ticketEncoding.DecodeString(text)
-	if err != nil || len(b) < ticketMin || b[0] != ticketVersion {
-		return Ticket{}, ErrTicketInvalid
-	}
-	b, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if !hmac.Equal(sum, s.sum(b)) {
+	b, ok := s.seal.open(text)
+	if !ok || len(b) < ticketMin || b[0] != ticketVersion {
 		return Ticket{}, ErrTicketInvalid
 	}
 	expiry := time.UnixMilli(int64(binary.BigEndian.Uint64(b[1:])))
@@ -149,10 +132,4 @@ func (s *Tickets) Open(now time.Time, text string) (Ticket, error) {
 		return t, ErrTicketExpired
 	}
 	return t, nil
-}
-
-func (s *Tickets) sum(b []byte) []byte {
-	h := hmac.New(sha256.New, s.key)
-	h.Write(b)
-	return h.Sum(nil)
 }
