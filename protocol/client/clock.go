@@ -20,7 +20,9 @@ const (
 // clock estimates a room's time from samples: the time at the server, taken half a round trip ago. Of
 // the samples it uses those whose round trip was near the least of the last 10 s, and smooths them
 // (Mills, "Internet Time Synchronization: the Network Time Protocol", 1991, calls it the minimum
-// filter). Times are durations since any fixed moment. A clock with a rate is ready.
+// filter). One that was far quicker than all before says more than they do together, and is taken as it is: a client
+// that joins while its line is busy is not wrong for long. Times are durations since any fixed moment. A clock with a
+// rate is ready.
 type clock struct {
 	rate    float64 // ticks per second
 	offset  float64 // room's tick when the client's clock was 0
@@ -46,13 +48,11 @@ func (c *clock) sample(asked, now time.Duration, m protocol.Moment) {
 		}
 		c.half = now + clockWindow/2
 	}
+	before := c.best()
 	if c.least == 0 || rtt < c.least {
 		c.least = rtt
 	}
-	least := c.least
-	if c.leastBefore != 0 {
-		least = min(least, c.leastBefore)
-	}
+	least := c.best()
 	c.rtt = rtt
 	early := c.first < clockBurst
 	if early {
@@ -63,18 +63,25 @@ func (c *clock) sample(asked, now time.Duration, m protocol.Moment) {
 	}
 	room := float64(m.Tick) + float64(m.Fraction)/protocol.FractionsPerTick + rtt.Seconds()/2*c.rate
 	wrong := room - now.Seconds()*c.rate - c.offset
-	switch {
-	case c.samples == 0:
-		c.offset += wrong
-	case math.Abs(wrong) > clockJump*c.rate:
-		c.offset += wrong
+	far := c.samples > 0 && math.Abs(wrong) > clockJump*c.rate
+	if far {
 		c.corrections++
-	case early && rtt == least: // the best of the burst stands until there is enough to smooth
+	}
+	better := float64(before) > clockSlack*float64(rtt) // what counted so far no longer would
+	if c.samples == 0 || far || better || early && rtt == least {
 		c.offset += wrong
-	default:
+	} else {
 		c.offset += clockSmooth * wrong
 	}
 	c.samples++
+}
+
+// best is the shortest round trip of the last 5 to 10 s, 0 if there is none.
+func (c *clock) best() time.Duration {
+	if c.least == 0 || c.leastBefore != 0 && c.leastBefore < c.least {
+		return c.leastBefore
+	}
+	return c.least
 }
 
 // at is the room's tick at now, 0 while nothing is known.

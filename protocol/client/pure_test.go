@@ -122,6 +122,20 @@ func TestClockConvergesOnAJitteryLine(t *testing.T) {
 	require.InDelta(t, truth(now), c.at(now), 0.5)
 }
 
+func TestClockOfWhoJoinedOnABusyLineIsRightAfterOneQuickAnswer(t *testing.T) {
+	c := clock{rate: 20}
+	truth := func(now time.Duration) float64 { return 5000 + now.Seconds()*20 }
+	now := time.Second
+	for range 10 { // there at once, back through a queue
+		c.sample(now, now+400*time.Millisecond, moment(truth(now)))
+		now += clockEvery
+	}
+	require.InDelta(t, truth(now)-0.2*20, c.at(now), 0.01, "half a round trip off")
+	c.sample(now, now+20*time.Millisecond, moment(truth(now+10*time.Millisecond)))
+	require.InDelta(t, truth(now), c.at(now), 0.01)
+	require.Zero(t, c.corrections, "it was wrong by less than counts as one")
+}
+
 func TestMomentOfATick(t *testing.T) {
 	for tick, want := range map[float64]protocol.Moment{
 		-1: {}, 0: {}, 1.5: {Tick: 1, Fraction: 128}, 1.9999: {Tick: 1, Fraction: 255},

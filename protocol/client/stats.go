@@ -48,9 +48,6 @@ func (r *Room) Stats() Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s.Inputs, s.InputsDropped = o.inputs.put, o.inputs.dropped
-	s.Corrections, s.RTT, s.MinRTT = o.clock.corrections, o.clock.rtt, o.clock.least
-	if b := o.clock.leastBefore; b != 0 && (s.MinRTT == 0 || b < s.MinRTT) {
-		s.MinRTT = b
-	}
+	s.Corrections, s.RTT, s.MinRTT = o.clock.corrections, o.clock.rtt, o.clock.best()
 	return s
 }
