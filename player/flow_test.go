@@ -16,10 +16,10 @@ var start = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 // fill sends snapshots from tick on until f is closed, and returns how many.
 func fill(f *player.Flow, tick uint32, now time.Time) int {
 	for n := 0; ; n++ {
-		if !f.Open(step) {
+		if !f.Open(start, step) {
 			return n
 		}
-		f.Sent(tick+uint32(n), now)
+		f.Sent(tick+uint32(n), false, now)
 	}
 }
 
@@ -29,16 +29,19 @@ func TestFlowAllowsWhatTheRoundTripExplains(t *testing.T) {
 		want int // unacknowledged at the most
 	}{
 		{time.Millisecond, 3}, {50 * time.Millisecond, 3}, {51 * time.Millisecond, 4}, {200 * time.Millisecond, 6},
-		{time.Minute, 64}, // as many as there are marks for
+		{time.Minute, 32}, // as many as there are marks for
 	} {
 		t.Run(c.rtt.String(), func(t *testing.T) {
 			var f player.Flow
-			f.Sent(1, start)
+			f.Sent(1, false, start)
 			require.NoError(t, f.Ack(1, start.Add(c.rtt)))
 			require.Equal(t, c.rtt, f.MinRTT())
 			require.Equal(t, c.want, fill(&f, 2, start.Add(c.rtt)))
-			require.NoError(t, f.Ack(2, start.Add(2*c.rtt)))
-			require.True(t, f.Open(step), "one acknowledged, one more")
+			later := start.Add(2 * c.rtt)
+			require.NoError(t, f.Ack(uint32(c.want), later))
+			require.False(t, f.Open(later, step), "held back for the first time: the line runs dry, to be measured")
+			require.NoError(t, f.Ack(uint32(c.want+1), later))
+			require.Equal(t, c.want, fill(&f, uint32(c.want+2), later))
 		})
 	}
 }
@@ -48,13 +51,13 @@ func TestFlowBeforeTheFirstRoundTrip(t *testing.T) {
 	require.Zero(t, f.MinRTT())
 	require.Equal(t, 5, fill(&f, 1, start))
 	require.NoError(t, f.Ack(5, start.Add(time.Hour)), "whoever acknowledges late gets more")
-	require.True(t, f.Open(step))
+	require.True(t, f.Open(start, step))
 }
 
 func TestFlowRefusesWhatWasNeverSent(t *testing.T) {
 	var f player.Flow
 	require.Error(t, f.Ack(1, start))
-	f.Sent(7, start)
+	f.Sent(7, false, start)
 	require.Error(t, f.Ack(8, start))
 	require.NoError(t, f.Ack(7, start.Add(step)))
 	require.NoError(t, f.Ack(7, start.Add(time.Hour)), "again does no harm")
@@ -65,8 +68,8 @@ func TestFlowRefusesWhatWasNeverSent(t *testing.T) {
 
 func TestFlowTakesNoRoundTripFromASkippedTick(t *testing.T) {
 	var f player.Flow
-	f.Sent(10, start)
-	f.Sent(20, start.Add(step))
+	f.Sent(10, false, start)
+	f.Sent(20, false, start.Add(step))
 	require.NoError(t, f.Ack(15, start.Add(time.Second)))
 	require.Zero(t, f.MinRTT(), "snapshot 15 was not sent: it measures nothing")
 	require.Equal(t, uint32(15), f.Acked())
@@ -78,7 +81,7 @@ func TestFlowForgetsTheShortestRoundTripInTime(t *testing.T) {
 	tick := uint32(0)
 	for i := range 400 { // 20 s
 		tick++
-		f.Sent(tick, now)
+		f.Sent(tick, false, now)
 		rtt := 20 * time.Millisecond
 		if i >= 100 { // after 5 s the player walks away from the access point
 			rtt = 300 * time.Millisecond
@@ -97,7 +100,7 @@ func TestFlowStartsOverOnANewConnection(t *testing.T) {
 	fill(&f, 1, start)
 	f.Reset(3)
 	require.Equal(t, uint32(3), f.Acked())
-	require.True(t, f.Open(step))
+	require.True(t, f.Open(start, step))
 	require.Error(t, f.Ack(4, start), "the new connection got nothing yet")
 }
 
@@ -112,7 +115,9 @@ func FuzzFlow(f *testing.F) {
 			switch {
 			case op < 128:
 				sent += uint32(op)%3 + 1
-				flow.Sent(sent, now)
+				flow.Sent(sent, op%16 == 0, now)
+			case op < 140:
+				flow.Open(now, step)
 			case op < 255:
 				tick := acked + uint32(op)%8
 				err := flow.Ack(tick, now)
@@ -127,7 +132,7 @@ func FuzzFlow(f *testing.F) {
 			require.Equal(t, acked, flow.Acked())
 			require.GreaterOrEqual(t, flow.MinRTT(), time.Duration(0))
 			if acked == sent {
-				require.True(t, flow.Open(step))
+				require.True(t, flow.Open(now, step))
 			}
 		}
 	})
@@ -137,13 +142,33 @@ func TestASnapshotThatDidNotLeaveCannotBeAcknowledged(t *testing.T) {
 	var f player.Flow
 	now := time.Unix(1000, 0)
 	f.Reset(0)
-	f.Sent(1, now)
-	f.Sent(2, now)
+	f.Sent(1, false, now)
+	f.Sent(2, false, now)
 	f.Unsent()
 	require.Error(t, f.Ack(2, now))
 	require.NoError(t, f.Ack(1, now))
-	f.Sent(3, now)
+	f.Sent(3, false, now)
 	f.Unsent()
 	require.Error(t, f.Ack(3, now))
 	require.EqualValues(t, 1, f.Acked())
+}
+
+func TestFlowMeasuresNothingBehindAKeyframe(t *testing.T) {
+	var f player.Flow
+	f.Sent(1, true, start)
+	require.Equal(t, 4, fill(&f, 2, start))
+	at := start.Add(900 * time.Millisecond)
+	for tick := range uint32(4) {
+		require.NoError(t, f.Ack(tick+1, at))
+		require.Zero(t, f.MinRTT(), "the keyframe's bytes took that long, not the way")
+		require.False(t, f.Open(at, step), "the line runs dry, to be measured")
+	}
+	require.NoError(t, f.Ack(5, at))
+	require.True(t, f.Open(at, step))
+
+	f.Sent(19, false, at)
+	f.Unsent()
+	f.Sent(20, false, at) // the last one did not leave: this one measures
+	require.NoError(t, f.Ack(20, at.Add(step)))
+	require.Equal(t, step, f.MinRTT())
 }

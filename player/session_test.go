@@ -84,7 +84,7 @@ func input(seq, ack uint32, n int) []byte {
 
 func TestSessionHandsOnWhatArrives(t *testing.T) {
 	s := newSession(player.Limits{})
-	s.Flow.Sent(3, start)
+	s.Flow.Sent(3, false, start)
 	b := input(1, 3, 2)
 	b = protocol.AppendMessage(b, 1, "say", []byte{0xc0})
 	b = protocol.AppendAck(b, 3)
@@ -126,7 +126,7 @@ func TestSessionRefusesWhatIsNoProtocol(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSession(player.Limits{})
-			s.Flow.Sent(1, start)
+			s.Flow.Sent(1, false, start)
 			err := s.Receive(&s.conn, start, c.message)
 			var e *protocol.CloseError
 			require.ErrorAs(t, err, &e)
@@ -215,7 +215,7 @@ func TestSessionIsSafeBetweenConnections(t *testing.T) {
 
 func TestReceiveDoesNotAllocate(t *testing.T) {
 	s := newSession(player.Limits{Messages: math.MaxInt32, Bytes: math.MaxInt32})
-	s.Flow.Sent(1, start)
+	s.Flow.Sent(1, false, start)
 	for name, message := range map[string][]byte{
 		"an acknowledgement": protocol.AppendAck(nil, 1),
 		"a time":             protocol.AppendTime(nil, 123.5),
@@ -239,7 +239,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte{0xdc, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, message []byte) {
 		s := newSession(player.Limits{})
-		s.Flow.Sent(1, start)
+		s.Flow.Sent(1, false, start)
 		if err := s.Receive(&s.conn, start, message); err != nil {
 			var e *protocol.CloseError
 			require.ErrorAs(t, err, &e)

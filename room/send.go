@@ -53,7 +53,7 @@ func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
 	case !s.conn.Ready():
 		r.sent.congested++
 		r.unsent = true
-	case !s.session.Flow.Open(step):
+	case !s.session.Flow.Open(now, step):
 		r.sent.unacknowledged++
 		r.unsent = true
 	default:
@@ -93,7 +93,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		}
 	}
 	s.parts = [3][]byte{s.head, snapshot, s.own}
-	s.session.Flow.Sent(tick, now)
+	s.session.Flow.Sent(tick, key, now)
 	r.sent.encoding += r.sent.since(r.sinceBase())
 	err := s.conn.Send(s.parts[:]...)
 	r.sent.sending += r.sent.since(r.sinceBase())
