@@ -42,12 +42,19 @@ func (f *feed) handshake(u *url.URL) error {
 	if err != nil && resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
 		err = readRefusal(resp)
 	}
-	f.link.shaking = false
+	f.link.shaken(f.drained)
 	if err != nil {
 		return err
 	}
 	f.socket, f.loop = socket, socket.ReadLoop
 	return nil
+}
+
+// drained writes what is due once all that has arrived is processed.
+func (f *feed) drained() {
+	if f.arrived && !f.over {
+		f.room.out.drained(f.room.since())
+	}
 }
 
 type silence struct{}

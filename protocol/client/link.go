@@ -10,6 +10,7 @@ import (
 
 const (
 	writeTimeout = 5 * time.Second
+	writeSlack   = time.Second      // likewise that of writes
 	readTimeout  = 45 * time.Second // three pings of the server
 	readSlack    = 5 * time.Second  // the read deadline is set anew this often
 
@@ -31,9 +32,12 @@ type link struct {
 
 	shaking bool // handshake: reads are counted against budget, and Close waits for the end of it
 	budget  int
+	drained func()      // reader: called before each read, when all that has been read is processed
 	armed   time.Time   // reader: when the read deadline was last set
 	final   atomic.Bool // the end is near: the read deadline stays where finish put it
-	broken  bool        // writer
+
+	writable time.Time // writer: when the write deadline was last set
+	broken   bool      // writer
 }
 
 func (l *link) Read(b []byte) (int, error) {
@@ -47,6 +51,7 @@ func (l *link) Read(b []byte) (int, error) {
 		l.counters.in.Add(uint64(n))
 		return n, err
 	}
+	l.drained()
 	if now := time.Now(); now.Sub(l.armed) > readSlack && !l.final.Load() {
 		l.armed = now
 		if err := l.Conn.SetReadDeadline(now.Add(readTimeout + readSlack)); err != nil {
@@ -65,13 +70,21 @@ func (l *link) Write(b []byte) (int, error) {
 	if l.broken {
 		return 0, errBroken
 	}
-	if err := l.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
+	if now := time.Now(); now.Sub(l.writable) > writeSlack {
+		l.writable = now
+		if err := l.Conn.SetWriteDeadline(now.Add(writeTimeout + writeSlack)); err != nil {
+			return 0, err
+		}
 	}
 	n, err := l.Conn.Write(b)
 	l.counters.out.Add(uint64(n))
 	l.broken = err != nil
 	return n, err
+}
+
+// shaken ends the handshake. gws has taken its deadlines away.
+func (l *link) shaken(drained func()) {
+	l.shaking, l.drained, l.writable = false, drained, time.Time{}
 }
 
 // Close closes the connection; during the handshake it does nothing, because gws closes before the

@@ -12,6 +12,7 @@ import (
 const (
 	maxQueued     = 64              // typed messages that wait behind a stalled write
 	leavePatience = 2 * time.Second // how long the answer to a LEAVE is waited for
+	inputSmooth   = 4               // the time between two inputs follows a change by one in so many
 )
 
 // socket is what a feed and an outbox write to: a gws.Conn.
@@ -37,12 +38,13 @@ type outbox struct {
 	onDemand bool
 	delay    float64 // ticks that the shown moment lies behind the room's time; 0: the last snapshot is shown
 
-	ack, acked uint32 // newest snapshot processed whole, and the one last written
+	ack, acked uint32        // newest snapshot processed whole, and the one last written
+	ackSince   time.Duration // when the first one after acked was processed
 	ackDue     bool
 
 	inputs     inputQueue
 	inputAt    time.Duration // when the last input came
-	inputEvery time.Duration // between the last two
+	inputEvery time.Duration // between two, smoothed; 0: not known
 
 	queue    [][]byte // encoded MESSAGEs
 	calls    map[uint32]*call
@@ -89,7 +91,7 @@ func (o *outbox) close() {
 }
 
 // processed notes that a message was processed whole, after which the newest snapshot is that of
-// tick, and writes what is due.
+// tick.
 func (o *outbox) processed(tick uint32, now time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -97,20 +99,30 @@ func (o *outbox) processed(tick uint32, now time.Duration) {
 		o.joined = true
 	}
 	if tick != o.ack {
-		// The next input carries the acknowledgement if it is expected within one tick; but at most one
-		// snapshot waits for it.
-		o.ackDue = o.ack != o.acked || !o.inputSoonLocked(now)
+		if o.ack == o.acked {
+			o.ackSince = now
+		}
 		o.ack = tick
 	}
+}
+
+// drained writes what is due, now that everything that has arrived is processed: several snapshots
+// that came together are acknowledged once.
+func (o *outbox) drained(now time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ackDue = o.ack != o.acked && !o.inputSoonLocked(now)
 	o.flushLocked(now)
 }
 
+// inputSoonLocked reports whether an input is about to come that carries the acknowledgement within a
+// tick of the snapshot. Inputs come a little early or late.
 func (o *outbox) inputSoonLocked(now time.Duration) bool {
 	if o.onDemand || o.inputEvery == 0 {
 		return false
 	}
 	next := o.inputAt + o.inputEvery
-	return next >= now-o.step/4 && next <= now+o.step
+	return next >= now-o.step/4 && next <= o.ackSince+o.step+o.step/4
 }
 
 // idle acknowledges what has not been: no snapshot came for long.
@@ -127,7 +139,11 @@ func (o *outbox) addInput(b []byte, now time.Duration) {
 	defer o.mu.Unlock()
 	o.inputs.add(b)
 	if o.inputAt != 0 {
-		o.inputEvery = now - o.inputAt
+		every := now - o.inputAt
+		if o.inputEvery > 0 && every < 2*o.inputEvery {
+			every = o.inputEvery + (every-o.inputEvery)/inputSmooth
+		}
+		o.inputEvery = every
 	}
 	o.inputAt = now
 }

@@ -230,6 +230,7 @@ func TestAcknowledgements(t *testing.T) {
 		o, s := &outbox{}, &sink{}
 		o.open(s, &protocol.Welcome{Rate: rate, OnDemand: onDemand}, false)
 		o.processed(1, step)
+		o.drained(step)
 		o.burst, o.asking = 0, false
 		return o, s
 	}
@@ -238,31 +239,46 @@ func TestAcknowledgements(t *testing.T) {
 		f()
 		return s.written != before
 	}
+	snapshot := func(o *outbox, tick uint32, now time.Duration) {
+		o.processed(tick, now)
+		o.drained(now)
+	}
 	input := func(o *outbox, now time.Duration) {
 		o.addInput([]byte{0x90}, now)
 		require.NoError(t, o.flushInputs(now))
 	}
 
 	o, s := fresh(false)
-	require.True(t, wrote(s, func() { o.processed(2, 2*step) }), "idle: at once")
+	require.True(t, wrote(s, func() { snapshot(o, 2, 2*step) }), "idle: at once")
+	require.False(t, wrote(s, func() { o.drained(2 * step) }), "once")
 	input(o, 3*step)
 	input(o, 4*step)
-	require.False(t, wrote(s, func() { o.processed(3, 4*step+step/2) }), "with the input that is about to come")
+	require.False(t, wrote(s, func() { snapshot(o, 3, 4*step+step/2) }), "with the input that is about to come")
 	input(o, 5*step)
 	require.Equal(t, uint32(3), o.acked)
-	require.False(t, wrote(s, func() { o.processed(4, 5*step+step/2) }))
-	require.True(t, wrote(s, func() { o.processed(5, 5*step+step/2+1) }), "one snapshot waits, not two")
-	require.True(t, wrote(s, func() { o.processed(6, 9*step) }), "the inputs have stopped")
+	require.False(t, wrote(s, func() { snapshot(o, 4, 5*step) }))
+	require.False(t, wrote(s, func() { snapshot(o, 5, 6*step) }), "the next one, a little before the input, waits with it")
+	input(o, 6*step+step/8)
+	require.Equal(t, uint32(5), o.acked)
+	require.False(t, wrote(s, func() { snapshot(o, 6, 7*step) }), "inputs may come early and late")
+	require.True(t, wrote(s, func() { snapshot(o, 7, 8*step) }), "the inputs have stopped")
+
+	o, s = fresh(false)
+	input(o, 2*step)
+	input(o, 4*step)
+	require.True(t, wrote(s, func() { snapshot(o, 2, 4*step+step/2) }), "the next input is more than a tick away")
+	require.False(t, wrote(s, func() { snapshot(o, 3, 5*step+step/2) }))
+	require.False(t, wrote(s, func() { snapshot(o, 4, 6*step) }))
 
 	o, s = fresh(true)
 	input(o, 3*step)
 	input(o, 4*step)
-	require.True(t, wrote(s, func() { o.processed(3, 4*step+1) }), "on demand no input may follow")
+	require.True(t, wrote(s, func() { snapshot(o, 3, 4*step+1) }), "on demand no input may follow")
 
 	o, s = fresh(false)
 	input(o, 3*step)
 	input(o, 4*step)
-	o.processed(3, 4*step+1)
+	snapshot(o, 3, 4*step+1)
 	require.True(t, wrote(s, func() { o.idle(9 * step) }), "a ping has what waited sent")
 	require.False(t, wrote(s, func() { o.idle(9 * step) }))
 }

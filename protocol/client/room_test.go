@@ -420,3 +420,24 @@ func TestClockIsAskedInABurstAndThenEveryTwoSeconds(t *testing.T) {
 		p.stop()
 	})
 }
+
+func TestSnapshotsThatCameTogetherAreAcknowledgedOnce(t *testing.T) {
+	withFake(t, func(t *testing.T, f *fake) {
+		r := New(f.config())
+		p := f.play(r)
+		c := f.join()
+		c.heard()
+		var together []byte
+		for range 3 {
+			f.tick()
+			b, _ := c.view.Next()
+			together = append(append(together, 0x82, byte(len(b))), b...)
+		}
+		_, err := c.socket.NetConn().Write(together)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, []said{{kind: protocol.KindAck, ack: 4}}, c.heard())
+		require.EqualValues(t, 4, r.Stats().Snapshots)
+		p.stop()
+	})
+}
