@@ -10,11 +10,13 @@
 // snapshots it grows as the clock does, and is counted every 4 ms of that, computed from arrival times. So
 // a server that pauses can't hide it (Tene, "How NOT to Measure Latency", 2015, calls that coordinated omission).
 // The age of a snapshot is that of its tick, by the room's clock, as the quickest of all answers to its players' questions
-// for the time has it.
+// for the time has it. On Linux what has arrived is asked for every millisecond, for all players at once: so a time may
+// be too long by that, and by what generator.lateness tells.
 //
 // # Goroutines
 //
 // For the length of Run: one per seat, in client.Room.Run; up to four pacers, which send the inputs of all;
-// one each that collects, watches the generator's own lateness, scrapes the server and brings storms; one per abuser. All
+// one each that collects, watches the generator's own lateness, scrapes the server and brings storms; one that wakes the
+// seats for what has arrived, on Linux; one per abuser. All
 // have ended when Run returns. Bots are called by pacers, and look at the world on their seat's goroutine.
 package swarm

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,12 +19,17 @@ const (
 
 func segments(n int) int64 { return int64((n + segmentBytes - 1) / segmentBytes) }
 
+// pollEvery is how often the poller looks, where there is one: what arrives is seen so much later at most.
+const pollEvery = time.Millisecond
+
 // meter counts what a connection carries, reads slowly if it should, and can be cut.
 type meter struct {
-	net.Conn
-	player *Player
-	frames frames
-	slow   int // bytes per second, 0: as they come
+	net.Conn // changed by Read alone, and before anybody writes
+	player   *Player
+	frames   frames
+	slow     int // bytes per second, 0: as they come
+
+	mu     sync.Mutex // for Close beside the change of Conn
 	closed chan struct{}
 	once   atomic.Bool
 }
@@ -60,7 +66,13 @@ func (m *meter) Read(b []byte) (int, error) {
 	}
 	n, err := m.Conn.Read(b)
 	if n > 0 {
+		before := m.frames.upgraded
 		m.count(b[:n])
+		if m.frames.upgraded && !before && m.slow == 0 {
+			m.mu.Lock()
+			m.Conn = m.player.swarm.poller.adopt(m.Conn)
+			m.mu.Unlock()
+		}
 	}
 	if m.slow > 0 && m.frames.upgraded && n > 0 {
 		t := time.NewTimer(time.Duration(n) * time.Second / time.Duration(m.slow))
@@ -124,5 +136,7 @@ func (m *meter) Close() error {
 	if !m.once.Swap(true) {
 		close(m.closed)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.Conn.Close()
 }

@@ -37,6 +37,7 @@ type swarm struct {
 	seats     []*seat
 	shards    []*shard // the pacers' too
 	recording *Recording
+	poller    *poller // of run; nil: there is none
 
 	opened  atomic.Int64 // when the measurement began, 0: not yet
 	closing atomic.Bool  // everybody leaves
@@ -159,6 +160,8 @@ func (w *swarm) run(ctx context.Context) *Report {
 	defer cut()
 	w.began = time.Now()
 	c := newCollector(w)
+	stopPolling := w.poll()
+	defer stopPolling()
 	var seats sync.WaitGroup
 	for _, s := range w.seats {
 		seats.Go(func() { s.run(seated) })
@@ -196,6 +199,20 @@ func (w *swarm) run(ctx context.Context) *Report {
 	cut()
 	seats.Wait()
 	return r
+}
+
+// poll starts the poller. The function that it returns ends it, and waits for that.
+func (w *swarm) poll() (stop func()) {
+	if w.poller = newPoller(); w.poller == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var polling sync.WaitGroup
+	polling.Go(func() { w.poller.run(ctx) })
+	return func() {
+		cancel()
+		polling.Wait()
+	}
 }
 
 // leave gives all seats up, so that the next run finds none held, and waits for that, but not for long.
