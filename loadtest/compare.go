@@ -79,6 +79,7 @@ func (p program) compare(ctx context.Context) (exit int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	p.leaveCores()
 	recording := filepath.Join(dir, "recording")
 	var c comparison
 	for n := range runs {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/tickhall/tickhall/loadtest/swarm"
 )
@@ -21,6 +22,9 @@ func (p program) load(ctx context.Context) (exit int, err error) {
 		if err := files[i].open(); err != nil {
 			return 0, err
 		}
+	}
+	if swarm.IsLocal(cmpOr(o.cfg.URL, swarm.DefaultURL)) {
+		p.leaveCores()
 	}
 	line := progress{to: p.err, terminal: p.terminal}
 	if !o.quiet {
@@ -53,6 +57,14 @@ func (p program) load(ctx context.Context) (exit int, err error) {
 		}
 	}
 	return exitOf(r, o.scenario == "ramp"), nil
+}
+
+// leaveCores keeps half of the cores free for the server, unless GOMAXPROCS says otherwise. Besides, fewer
+// threads that wait for bots to run find more of them at once, which is cheaper.
+func (p program) leaveCores() {
+	if _, set := p.getenv("GOMAXPROCS"); !set {
+		runtime.GOMAXPROCS(max(runtime.NumCPU()/2, 1))
+	}
 }
 
 func cmpOr(s, def string) string {

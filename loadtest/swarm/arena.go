@@ -61,7 +61,10 @@ type arenaBot struct {
 	walls  *client.Table[arenaWall]
 	rounds *client.Table[arenaRound]
 
+	round state.ID // Look's: the only entity of its table
+
 	// The pacer's.
+	act    func()   // think
 	id     state.ID // of its ship
 	alive  bool
 	move   arenaMove
@@ -82,17 +85,19 @@ type foe struct {
 var _ Sighted = (*arenaBot)(nil)
 
 func newArenaBot(p *Player) Bot {
-	return &arenaBot{
+	b := &arenaBot{
 		player: p, moves: client.NewInputs[arenaMove](p.Room), strafe: 1,
 		ships: client.Bind[arenaShip](p.Room, "ship"), walls: client.Bind[arenaWall](p.Room, "wall"),
 		rounds: client.Bind[arenaRound](p.Room, "round"),
 	}
+	b.act = b.think
+	return b
 }
 
 // Act implements Bot.
 func (b *arenaBot) Act() error {
 	if b.inputs%thinkEvery == 0 {
-		b.player.Room.Do(b.think)
+		b.player.Room.Do(b.act)
 	}
 	b.inputs++
 	marked, waiting := b.player.Marked()
@@ -124,10 +129,14 @@ func (b *arenaBot) fresh(aim uint8) uint8 {
 
 // Look implements Sighted: what is seen is the aim of a ship that can turn.
 func (b *arenaBot) Look(id state.ID) (uint64, bool) {
-	for _, r := range b.rounds.All() {
-		if r.Phase != 0 {
-			return 0, false
+	r, ok := b.rounds.Get(b.round)
+	if !ok {
+		for b.round, r = range b.rounds.All() {
+			break
 		}
+	}
+	if r.Phase != 0 {
+		return 0, false
 	}
 	s, ok := b.ships.Get(id)
 	return uint64(turnOf(float64(s.Aim))), ok && s.HP > 0

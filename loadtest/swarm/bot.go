@@ -50,7 +50,8 @@ func (p *Player) Mark(entity state.ID, value uint64) bool {
 	if p.probe != nil || p.slow {
 		return false
 	}
-	p.probe = &probe{entity: entity, value: value, due: p.due}
+	p.slot = probe{entity: entity, value: value, due: p.due}
+	p.probe = &p.slot
 	return true
 }
 

@@ -43,7 +43,8 @@ type Player struct {
 	pending   counts // what connections counted since the last snapshot
 	sizes     []int  // of snapshots since then; negative: with a keyframe
 	recording *Recording
-	probe     *probe
+	probe     *probe // slot, or nil
+	slot      probe
 	reader    wire.Reader
 
 	joined  bool          // once

@@ -67,7 +67,7 @@ func (s *server) begin(ctx context.Context) {
 		s.unmeasurable = err.Error()
 	}
 	s.pid = s.cfg.PID
-	if s.pid == 0 && s.first["process_cpu_seconds_total"] == 0 && isLocal(s.cfg.URL) {
+	if s.pid == 0 && s.first["process_cpu_seconds_total"] == 0 && IsLocal(s.cfg.URL) {
 		s.pid = listenerOf(portOf(s.cfg.URL))
 	}
 	if s.pid != 0 {
@@ -240,7 +240,8 @@ func serverHistograms(first, last map[string]float64) []ServerHistogram {
 	return list
 }
 
-func isLocal(address string) bool {
+// IsLocal reports whether the address of a server is one of this machine's own.
+func IsLocal(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {
 		return false
