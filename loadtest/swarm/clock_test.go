@@ -27,4 +27,10 @@ func TestQuickestAnswerSetsTheRoomsClock(t *testing.T) {
 	require.InDelta(t, 200, at(5*time.Second), 0.01, "a slow answer changes nothing")
 	c.sample(20*time.Second, 20011*time.Millisecond, protocol.Moment{Tick: 510}, 20)
 	require.Greater(t, at(20*time.Second), 505., "but a newer one as good does")
+
+	c.sample(21*time.Second, 21010*time.Millisecond, protocol.Moment{Tick: 530, Fraction: 26}, 20)
+	require.InDelta(t, 530, at(21*time.Second), 0.01)
+	// The room was held up for a second and skipped half of that. Even a slow answer tells.
+	c.sample(23*time.Second, 23100*time.Millisecond, protocol.Moment{Tick: 561}, 20)
+	require.InDelta(t, 560, at(23*time.Second), 0.01)
 }
