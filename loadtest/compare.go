@@ -52,7 +52,7 @@ func (p program) compare(ctx context.Context) (exit int, err error) {
 	runs, binary, most := 3, "", 0.
 	list := append(loadSettings(&o), []setting{
 		{"duration", "DURATION", "10s", "of each run", durationOf(&o.cfg.Duration, time.Second)},
-		{"runs", "N", strconv.Itoa(runs), "runs of each", wholeNumber(&runs, 1)},
+		{"runs", "N", strconv.Itoa(runs), "runs of each", wholeNumber(&runs, mostAtAll)},
 		{"server", "FILE", "", "the server's program; that of this module is built if not given. It must know --listen", text(&binary)},
 		{"most-ratio", "N", "", "exit with status 1 if the median ratio is above", numberOf(&most, 0.01, 1000)},
 		{"json", "FILE", "", "write the result there as JSON", text(&o.json)},
@@ -89,7 +89,11 @@ func (p program) compare(ctx context.Context) (exit int, err error) {
 			return 0, err
 		}
 		if n == 0 {
-			if err := server.Recording.Save(recording); err != nil {
+			var b bytes.Buffer
+			if err := server.Recording.Write(&b); err != nil {
+				return 0, err
+			}
+			if err := os.WriteFile(recording, b.Bytes(), 0o600); err != nil {
 				return 0, err
 			}
 		}

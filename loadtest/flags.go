@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -33,10 +34,10 @@ func allowed(ok bool, what string) error {
 	return errors.New("it must be " + what)
 }
 
-func wholeNumber(to *int, least int) func(string) error {
+func wholeNumber(to *int, most int) func(string) error {
 	return func(s string) (err error) {
 		*to, err = strconv.Atoi(s)
-		return allowed(err == nil && *to >= least && *to <= 1e6, fmt.Sprintf("a whole number of %d or more", least))
+		return allowed(err == nil && *to >= 1 && *to <= most, fmt.Sprintf("a whole number from 1 to %d", most))
 	}
 }
 
@@ -61,6 +62,9 @@ func text(to *string) func(string) error {
 	}
 }
 
+// mostAtAll bounds the players of a ramp, and the runs of a comparison.
+const mostAtAll = 1_000_000
+
 // options are those of a load test.
 type options struct {
 	cfg         swarm.Scenario
@@ -76,8 +80,8 @@ func loadSettings(o *options) []setting {
 	o.cfg.Rooms, o.cfg.Players, o.cfg.InputRate = swarm.DefaultRooms, swarm.DefaultPlayers, swarm.DefaultInputRate
 	return []setting{
 		{"kind", "NAME", swarm.DefaultKind, "kind of room; in kinds other than arena the bots only watch", text(&o.cfg.Kind)},
-		{"rooms", "N", strconv.Itoa(swarm.DefaultRooms), "rooms; where a ramp begins", wholeNumber(&o.cfg.Rooms, 1)},
-		{"players", "N", strconv.Itoa(swarm.DefaultPlayers), "players in each room", wholeNumber(&o.cfg.Players, 1)},
+		{"rooms", "N", strconv.Itoa(swarm.DefaultRooms), "rooms; where a ramp begins", wholeNumber(&o.cfg.Rooms, swarm.MostRooms)},
+		{"players", "N", strconv.Itoa(swarm.DefaultPlayers), "players in each room", wholeNumber(&o.cfg.Players, swarm.MostPlayers)},
 		{"input-rate", "N", strconv.Itoa(swarm.DefaultInputRate), "inputs per player and second; 0 for none", func(s string) error {
 			err := numberOf(&o.cfg.InputRate, 0, 1000)(s)
 			if o.cfg.InputRate == 0 {
@@ -111,21 +115,22 @@ func settings(o *options) []setting {
 	list = append(list, loadSettings(o)...)
 	return append(list, []setting{
 		{"gate", "CONDITION", "", "what the report must meet, or else the exit status is 1; may be repeated,\nsuch as --gate 'staleness.p99<=200ms' --gate 'hash.mismatch==0'", func(s string) error {
-			for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == '\n' }) {
+			parts := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == '\n' })
+			for _, part := range parts {
 				g, err := swarm.ParseGate(strings.TrimSpace(part))
 				if err != nil {
 					return err
 				}
 				o.cfg.Gates = append(o.cfg.Gates, g)
 			}
-			return nil
+			return allowed(len(parts) > 0, "a condition, such as staleness.p99<=200ms") // it comes of a variable that is not set
 		}},
 		{"json", "FILE", "", "write the report there as JSON", text(&o.json)},
 		{"html", "FILE", "", "write the report there as a page with plots", text(&o.html)},
-		{"most-players", "N", strconv.Itoa(swarm.DefaultMostPlayers), "where a ramp ends at the latest", wholeNumber(&o.mostPlayers, 1)},
+		{"most-players", "N", strconv.Itoa(swarm.DefaultMostPlayers), "where a ramp ends at the latest", wholeNumber(&o.mostPlayers, mostAtAll)},
 		{"quick", "", "false", "match players as people are, into rooms with others; else rooms of their own are made", switchOf(&o.cfg.Quick)},
 		{"metrics-url", "URL", "", "the server's metrics; --url with path /metrics if not given", text(&o.cfg.MetricsURL)},
-		{"pid", "N", "", "process of a server on this machine, to read its CPU from; if not given, found by its port where it has no metrics", wholeNumber(&o.cfg.PID, 1)},
+		{"pid", "N", "", "process of a server on this machine, to read its CPU from; if not given, found by its port where it has no metrics", wholeNumber(&o.cfg.PID, math.MaxInt32)},
 		{"record", "FILE", "", "keep there what one player was sent, for loadtest floor", text(&o.record)},
 		{"quiet", "", "false", "no progress, only the summary", switchOf(&o.quiet)},
 	}...)
@@ -207,8 +212,8 @@ func loadHelp() string {
 	var b strings.Builder
 	b.WriteString(`Plays many players against a server and reports what they experience.
 
-The exit status is 1 if a gate was not met, and 2 if the flags are wrong, the server could not be reached or went away, or a
-report could not be written. There are also: loadtest floor, loadtest compare; each has its own --help.
+The exit status is 1 if a gate was not met, and 2 if the flags are wrong, the server could not be reached or went away, the
+load was ended early, or a report could not be written. There are also: loadtest floor, loadtest compare; each has its own --help.
 
 Gates test these, the distributions by their .p50, .p90, .p99, .p99.9, .max, .mean and .count:
 

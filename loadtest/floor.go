@@ -57,7 +57,7 @@ func (p program) floor(ctx context.Context) (exit int, err error) {
 			return checkAddress(s)
 		}},
 		{"recording", "FILE", "", "what is sent", text(&path)},
-		{"players", "N", fmt.Sprint(players), "players in each room", wholeNumber(&players, 1)},
+		{"players", "N", fmt.Sprint(players), "players in each room", wholeNumber(&players, swarm.MostPlayers)},
 	})
 	if err != nil {
 		return 0, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -17,8 +18,12 @@ func (p program) load(ctx context.Context) (exit int, err error) {
 		return 0, err
 	}
 	o.cfg.Record = o.record != ""
-	files := []reportFile{{o.json, (*swarm.Report).WriteJSON}, {o.html, (*swarm.Report).WriteHTML}}
+	files := []reportFile{
+		{path: o.json, render: (*swarm.Report).WriteJSON}, {path: o.html, render: (*swarm.Report).WriteHTML},
+		{path: o.record, render: func(r *swarm.Report, w io.Writer) error { return r.Recording.Write(w) }},
+	}
 	for i := range files { // before the load, not after it
+		defer files[i].tidy()
 		if err := files[i].open(); err != nil {
 			return 0, err
 		}
@@ -46,13 +51,8 @@ func (p program) load(ctx context.Context) (exit int, err error) {
 	if err := r.WriteText(p.out); err != nil {
 		return 0, err
 	}
-	for _, f := range files {
-		if err := f.write(r); err != nil {
-			return 0, err
-		}
-	}
-	if o.record != "" {
-		if err := r.Recording.Save(o.record); err != nil {
+	for i := range files {
+		if err := files[i].write(r); err != nil {
 			return 0, err
 		}
 	}
@@ -77,6 +77,8 @@ func cmpOr(s, def string) string {
 // exitOf is the exit status. The gates of a ramp are there to be broken, as long as some load met them.
 func exitOf(r *swarm.Report, ramp bool) int {
 	switch {
+	case r.Early:
+		return exitFailed
 	case ramp && swarm.Best(r.Climb) > 0:
 		return exitOK
 	case r.Broken != "":
@@ -100,6 +102,7 @@ func (p program) climb(ctx context.Context, o *options, line *progress) (*swarm.
 type reportFile struct {
 	path   string
 	render func(*swarm.Report, io.Writer) error
+	made   bool // by open, and nothing written yet
 }
 
 // open finds out whether the file can be written.
@@ -107,24 +110,31 @@ func (f *reportFile) open() error {
 	if f.path == "" {
 		return nil
 	}
+	_, err := os.Stat(f.path)
+	f.made = os.IsNotExist(err)
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
+		f.made = false
 		return fmt.Errorf("the report can't be written: %w", err)
 	}
 	return file.Close()
+}
+
+// tidy leaves no empty file where there was none.
+func (f *reportFile) tidy() {
+	if f.made {
+		_ = os.Remove(f.path) // it does no harm
+	}
 }
 
 func (f *reportFile) write(r *swarm.Report) error {
 	if f.path == "" {
 		return nil
 	}
-	file, err := os.Create(f.path)
-	if err != nil {
+	var b bytes.Buffer
+	if err := f.render(r, &b); err != nil {
 		return err
 	}
-	defer file.Close()
-	if err := f.render(r, file); err != nil {
-		return err
-	}
-	return file.Close()
+	f.made = false
+	return os.WriteFile(f.path, b.Bytes(), 0o644)
 }

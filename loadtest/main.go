@@ -6,7 +6,7 @@
 //	loadtest compare    measures the CPU of the server and of the floor on the same load, in turn
 //
 // It exits with status 1 if a gate was not met, and with 2 if the flags are wrong, the server could not be reached or went
-// away, or a report could not be written.
+// away, the load was ended early, or a report could not be written.
 //
 // Goroutines: those of package swarm. The floor has one per connection and one per room.
 package main

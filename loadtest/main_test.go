@@ -101,7 +101,7 @@ func TestLoadIsPlayedReportedAndJudged(t *testing.T) {
 
 func TestBadFlagsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"--rooms none", "--rooms none: it must be a whole number of 1 or more"},
+		{"--rooms none", "--rooms none: it must be a whole number from 1 to 100000"},
 		{"--input-rate -3", "a number from 0 to 1000"},
 		{"--duration 10", "a duration of 1s or more, such as 30s"},
 		{"--scenario stampede", "there are steady, ramp, churn, reconnect, spectators, slow, abuse, idle"},
@@ -112,11 +112,14 @@ func TestBadFlagsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 		{"extra", `there is no command "extra": there are floor, compare`},
 		{"--quiet extra", `"extra" was given`},
 		{"--url localhost:8080 --duration 1s", `must be http:// or https:// and a host`},
+		{"--metrics-url localhost --duration 1s", `the address of metrics "localhost" must be`},
+		{"--gate=", "a condition, such as staleness.p99<=200ms"},
 		{"--json /nowhere/at/all.json", "the report can't be written"},
+		{"--record /nowhere/at/all", "the report can't be written"},
 		{"floor", "--recording is missing"},
 		{"floor --listen 8081", "HOST:PORT or :PORT"},
 		{"floor --recording /nowhere", "no such file"},
-		{"compare --runs 0", "a whole number of 1 or more"},
+		{"compare --runs 0", "a whole number from 1 to 1000000"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			var out, err bytes.Buffer
@@ -130,10 +133,37 @@ func TestBadFlagsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 	_, e := net.Dial("tcp", "127.0.0.1:1")
 	require.Error(t, e, "nobody listens there")
 	var out, err bytes.Buffer
-	exit := program{args: []string{"--url", "http://127.0.0.1:1"}, getenv: env(nil), out: &out, err: &err}.run(t.Context())
+	report := filepath.Join(t.TempDir(), "report.json")
+	exit := program{args: []string{"--url", "http://127.0.0.1:1", "--json", report}, getenv: env(nil), out: &out, err: &err}.run(t.Context())
 	require.Equal(t, exitFailed, exit)
+	require.NoFileExists(t, report, "there is nothing to report")
 	require.Contains(t, err.String(), "start it, such as with go run ./server")
 	require.Equal(t, 1, strings.Count(err.String(), "\n"), err.String())
+}
+
+func TestLoadThatIsEndedEarlyReportsAndFails(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out bytes.Buffer
+	stop := watcher{when: "1 s  players", then: cancel}
+	exit := program{args: []string{"--url", serve(t), "--rooms", "1", "--players", "2", "--duration", "1m", "--gate", "hash.mismatch==0"},
+		getenv: env(nil), out: &out, err: &stop}.run(ctx)
+	require.Equal(t, exitFailed, exit)
+	require.Contains(t, out.String(), "note: it was ended early, after 1")
+	require.Contains(t, out.String(), "gate ok     hash.mismatch==0")
+}
+
+// watcher is a Writer that does something when it is told a text.
+type watcher struct {
+	when string
+	then func()
+}
+
+func (w *watcher) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(w.when)) {
+		w.then()
+	}
+	return len(b), nil
 }
 
 func TestHelpTellsFlagsVariablesDefaultsAndMetrics(t *testing.T) {

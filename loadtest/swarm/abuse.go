@@ -31,7 +31,8 @@ type AbuseResult struct {
 	Tried   int `json:"tried"`
 	Ended   int `json:"ended"`   // by the server
 	Refused int `json:"refused"` // before there was a connection
-	Open    int `json:"open"`    // still put up with when the abuser gave up, or the run ended
+	Open    int `json:"open"`    // still put up with when the abuser gave up, after 20 s
+	Running int `json:"running"` // when the run ended, which ended them
 }
 
 type abuseCounts struct {
@@ -71,6 +72,7 @@ const (
 	wasEnded outcome = iota
 	wasRefused
 	stayedOpen
+	wasRunning
 )
 
 // abuser is one connection after another that is no player's.
@@ -116,6 +118,9 @@ func (w *swarm) startAbuse(ctx context.Context, wg *sync.WaitGroup) {
 					continue
 				}
 				result := a.once(ctx, sort.try)
+				if result != wasRefused && ctx.Err() != nil {
+					result = wasRunning
+				}
 				w.abuse.count(sort.kind, func(r *AbuseResult) {
 					r.Tried++
 					switch result {
@@ -125,6 +130,8 @@ func (w *swarm) startAbuse(ctx context.Context, wg *sync.WaitGroup) {
 						r.Refused++
 					case stayedOpen:
 						r.Open++
+					case wasRunning:
+						r.Running++
 					}
 				})
 			}

@@ -72,6 +72,10 @@ func (c *chart) svg() template.HTML {
 			x(t), x(t), top, chartHeight-bottom, min(x(t), chartWidth-28), chartHeight-8, label)
 	}
 	for i, s := range c.series {
+		if len(s.points) == 1 {
+			fmt.Fprintf(&b, `<circle class="s%d" cx="%.1f" cy="%.1f" r="3"/>`, i%5, x(s.points[0][0]), y(s.points[0][1]))
+			continue
+		}
 		fmt.Fprintf(&b, `<polyline class="s%d" points="`, i%5)
 		for _, p := range s.points {
 			fmt.Fprintf(&b, "%.1f,%.1f ", x(p[0]), y(p[1]))

@@ -109,7 +109,7 @@ func (c *collector) gather(ctx context.Context) (broken string) {
 	}
 }
 
-// because names the commonest error.
+// because tells the commonest error.
 func (c *collector) because() string {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
@@ -121,6 +121,9 @@ func (c *collector) because() string {
 	}
 	if reason == "" {
 		return ""
+	}
+	if m := c.w.messages[reason]; m != "" {
+		reason += " (" + m + ")"
 	}
 	return ": " + reason
 }
@@ -237,6 +240,7 @@ func (c *collector) finish(ctx context.Context, r *Report, broken string, lasted
 	w := c.w
 	r.Broken, r.Lasted, r.Timeline = broken, lasted.Seconds(), c.line
 	if ctx.Err() != nil && broken == "" {
+		r.Early = true
 		r.note("it was ended early, after %v", lasted.Round(100*time.Millisecond))
 	}
 	c.server.end(ctx, broken != "")
@@ -246,6 +250,9 @@ func (c *collector) finish(ctx context.Context, r *Report, broken string, lasted
 	r.Notes = append(r.Notes, w.notes...)
 	w.mu.Unlock()
 	c.server.fill(r, c.total.snapshots, lasted)
+	if n := r.Values["players.missing"]; n > 0 && broken == "" {
+		r.note("%.0f players were not in a room at the end%s", n, c.because())
+	}
 	r.judge(w.cfg.Gates, runtime.NumCPU())
 	r.Recording = w.recording
 	return r
@@ -305,5 +312,4 @@ func (c *collector) fill(r *Report, lasted, cpu time.Duration) {
 	if cpu > 0 {
 		r.value("generator.cpu", cpu.Seconds()/seconds)
 	}
-	r.Abuse = w.abuse.report()
 }

@@ -89,6 +89,10 @@ func (r *Report) plots() []plot {
 		"snapshots": func(s Second) float64 { return s.Snapshots }, "inputs": func(s Second) float64 { return s.Inputs },
 		"late": func(s Second) float64 { return float64(s.Late) },
 	}, "snapshots", "inputs", "late"))
+	add("Players over time", "In a room, beside those who should be; and errors so far.", over(unitCount, map[string]func(Second) float64{
+		"players": func(s Second) float64 { return float64(s.Players) }, "wanted": func(s Second) float64 { return float64(s.Wanted) },
+		"spectators": func(s Second) float64 { return float64(s.Watching) }, "errors": func(s Second) float64 { return float64(s.Errors) },
+	}, "wanted", "players", "spectators", "errors"))
 	add("Bytes over time", "Received per player and second. On the wire: an estimate, see below.", over(unitBytes, map[string]func(Second) float64{
 		"payload":   perPlayer(func(s Second) float64 { return s.Payload }),
 		"WebSocket": perPlayer(func(s Second) float64 { return s.WebSocket }),

@@ -108,6 +108,10 @@ func Climb(ctx context.Context, cfg Scenario, most int, told func(Step)) (*Repor
 		return nil, ctx.Err()
 	}
 	best.Climb = steps
+	if ctx.Err() != nil && !best.Early {
+		best.Early = true
+		best.note("the climb was ended early")
+	}
 	if s.good > 0 && s.good == s.most {
 		best.note("the climb ended at the most that it may try, %d players: the server may carry more", s.good*cfg.Players)
 	}

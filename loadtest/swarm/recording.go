@@ -3,6 +3,7 @@ package swarm
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/tickhall/tickhall/protocol"
@@ -42,19 +43,15 @@ func (r *Recording) add(message []byte) {
 	}
 }
 
-// Save writes the recording to a file. It fails if there is nothing in it.
-func (r *Recording) Save(path string) error {
+// Write writes the recording as LoadRecording reads it. It fails if there is nothing in it.
+func (r *Recording) Write(to io.Writer) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	b, err := json.Marshal(r)
-	if err == nil {
-		err = os.WriteFile(path, b, 0o644)
-	}
-	return err
+	return json.NewEncoder(to).Encode(r)
 }
 
-// LoadRecording reads a file that Save wrote.
+// LoadRecording reads a file that Write wrote.
 func LoadRecording(path string) (*Recording, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -71,7 +68,7 @@ func LoadRecording(path string) (*Recording, error) {
 }
 
 func (r *Recording) check() error {
-	if r.Rate < 1 || len(r.First) == 0 || len(r.Again) == 0 || len(r.Messages) == 0 {
+	if r == nil || r.Rate < 1 || len(r.First) == 0 || len(r.Again) == 0 || len(r.Messages) == 0 {
 		return fmt.Errorf("the recording has no snapshots: record for longer")
 	}
 	return nil

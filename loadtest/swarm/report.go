@@ -28,6 +28,7 @@ type Report struct {
 
 	// Broken tells why the run could not be carried to its end; "" if it was.
 	Broken string   `json:"broken,omitempty"`
+	Early  bool     `json:"early,omitempty"` // it was ended from outside, before its time
 	Notes  []string `json:"notes,omitempty"` // what spoils or restricts the figures
 
 	Distributions []Distribution         `json:"distributions"`
@@ -92,9 +93,14 @@ func (r *Report) distribution(d distribution, h *hdrhistogram.Histogram) {
 		Name: metrics[d].Name, Unit: metrics[d].Unit, Count: h.TotalCount(),
 		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: at(100), Mean: shown(d, h.Mean()),
 	}
+	end := 100 * (1 - 1/float64(out.Count)) // beyond it there is but one value
 	for _, b := range h.CumulativeDistributionWithTicks(curveTicks) {
+		if b.Quantile >= end {
+			break
+		}
 		out.Curve = append(out.Curve, Point{b.Quantile, shown(d, float64(b.ValueAt))})
 	}
+	out.Curve = append(out.Curve, Point{end, out.Max})
 	r.Distributions = append(r.Distributions, out)
 }
 
@@ -140,9 +146,6 @@ func (r *Report) judge(gates []Gate, cores int) {
 	if cpu := r.Values["generator.cpu"]; cpu > generatorBusy*float64(cores) {
 		r.note("the load generator took %.1f of %d cores: what else runs here had the less", cpu, cores)
 	}
-	if n := r.Values["players.missing"]; n > 0 && r.Broken == "" {
-		r.note("%.0f players were not in a room at the end", n)
-	}
 	for _, g := range gates {
 		r.Gates = append(r.Gates, g.Check(r))
 	}
@@ -163,10 +166,13 @@ func (r *Report) WriteJSON(w io.Writer) error {
 // has reports whether a value was measured and is not 0.
 func (r *Report) has(name string) bool { return r.Values[name] != 0 }
 
+// unknown stands for a value that was not measured.
+const unknown = "?"
+
 func (r *Report) text(name string) string {
 	v, ok := r.Values[name]
 	if !ok {
-		return "?"
+		return unknown
 	}
 	m, _ := find(name)
 	if m.Unit == unitRate {
@@ -188,7 +194,7 @@ func (r *Report) title() string {
 func (r *Report) facts() [][2]string {
 	var list [][2]string
 	add := func(about string, parts ...string) {
-		parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+		parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" || strings.HasPrefix(s, unknown) })
 		if len(parts) > 0 {
 			list = append(list, [2]string{about, strings.Join(parts, ", ")})
 		}
@@ -206,17 +212,17 @@ func (r *Report) facts() [][2]string {
 	if len(errors) > 6 {
 		errors = append(errors[:6], fmt.Sprintf("%d other sorts", len(errors)-6))
 	}
-	add("trouble", append([]string{r.text("errors") + " errors", r.text("hash.mismatch") + " checksums differed"}, errors...)...)
+	add("trouble", append([]string{r.text("errors") + " errors", r.text("hash.mismatch") + " checksums differed", r.text("corrections") + " clock corrections"}, errors...)...)
 	for _, kind := range slices.Sorted(maps.Keys(r.Abuse)) {
 		a := r.Abuse[kind]
-		add("abuse: "+kind, fmt.Sprintf("%d tried", a.Tried), fmt.Sprintf("%d refused", a.Refused), fmt.Sprintf("%d ended by the server", a.Ended), fmt.Sprintf("%d left open", a.Open))
+		add("abuse: "+kind, fmt.Sprintf("%d tried", a.Tried), fmt.Sprintf("%d refused", a.Refused), fmt.Sprintf("%d ended by the server", a.Ended), fmt.Sprintf("%d left open", a.Open), some(int64(a.Running), "still running at the end"))
 	}
 	if r.has("generator.cpu") {
 		add("generator", r.text("generator.cpu"))
 	}
 	if s := r.Server; s != nil {
 		add("server", r.text("server.cpu"), r.text("server.cpu_per_snapshot")+" CPU per snapshot", r.text("server.memory"), goPart(s))
-		add("  its ticks", s.tickParts()...)
+		add("  its ticks", s.tickParts(r.Kind)...)
 		add("  it dropped", s.drops()...)
 	}
 	return list
@@ -244,11 +250,14 @@ func goPart(s *ServerView) string {
 	return fmt.Sprintf("%.0f goroutines, %.0f GCs", n, s.Counts["go_gc_duration_seconds_count"])
 }
 
-// tickParts tells of the ticks' durations and lateness, kinds of room that did nothing left out.
-func (s *ServerView) tickParts() []string {
+// tickParts tells of the durations and lateness of the ticks of a kind of room.
+func (s *ServerView) tickParts(kind string) []string {
 	var parts, phases []string
 	for _, h := range s.Durations {
 		base, labels, _ := strings.Cut(h.Name, "{")
+		if !strings.Contains(labels, fmt.Sprintf("kind=%q", kind)) {
+			continue
+		}
 		name, ok := map[string]string{
 			"tickhall_tick_duration_seconds": "work", "tickhall_tick_lateness_seconds": "late", "tickhall_tick_phase_duration_seconds": "phase",
 		}[base]

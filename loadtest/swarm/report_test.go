@@ -68,7 +68,7 @@ players                20 in 0 rooms, 0 joins, 0 reconnects
 world                  601 snapshots/s, 0% late, 0 ticks skipped, 0 keyframes
 inputs                 0 inputs/s, 0 dropped, 0 without effect
 network                per player and second 0 B payload, 0 B WebSocket, about 0 B on the wire, 0 B sent
-trouble                3 errors, 0 checksums differed, 1 x closed: <flood>, 2 x connection lost
+trouble                3 errors, 0 checksums differed, 0 clock corrections, 1 x closed: <flood>, 2 x connection lost
 generator              0.25 cores
 server                 0 cores, 33 us CPU per snapshot, 0 B
   its ticks            on average step 12 us
@@ -122,4 +122,30 @@ func TestAxesHaveRoundNumbers(t *testing.T) {
 	require.Len(t, logTicks(0.1, 5000), 6, "powers of ten alone")
 	require.InDelta(t, 3, percentileAxis(99.9), 1e-9)
 	require.InDelta(t, mostNines, percentileAxis(100), 1e-9)
+}
+
+func TestCurvesEndWhereThereIsOneValueLeft(t *testing.T) {
+	s := Scenario{}.withDefaults()
+	r := newReport(&s)
+	var h histograms
+	for i := range int64(20) {
+		h.record(join, (i+1)*1000, 1)
+	}
+	r.distribution(join, h[join])
+	curve := r.Find("join").Curve
+	require.Equal(t, Point{95, r.Find("join").Max}, curve[len(curve)-1])
+	for i := 1; i < len(curve); i++ {
+		require.Greater(t, curve[i].Percentile, curve[i-1].Percentile)
+	}
+	one := chart{unit: unitMillis, series: []series{{"p50", [][2]float64{{1, 5}}}}}
+	require.Contains(t, string(one.svg()), "<circle", "a line of one point can't be seen")
+}
+
+func TestTicksAreThoseOfTheKindPlayed(t *testing.T) {
+	v := ServerView{}
+	for _, kind := range []string{"arena", "lobby"} {
+		v.Durations = append(v.Durations, ServerHistogram{Name: `tickhall_tick_lateness_seconds{kind="` + kind + `"}`, P50: 0.001, P99: 0.002})
+	}
+	require.Equal(t, []string{"late p50 <= 1 ms p99 <= 2 ms"}, v.tickParts("arena"))
+	require.Empty(t, v.tickParts("chat"))
 }

@@ -24,6 +24,12 @@ const (
 	DefaultJoinRate  = 200
 )
 
+// Bounds of a Scenario.
+const (
+	MostRooms   = 100_000
+	MostPlayers = 100_000 // in each room
+)
+
 // Scenario says who plays, where and how. The zero value of each field is its default; combine what
 // disturbs the players as you like.
 type Scenario struct {
@@ -129,15 +135,15 @@ func (s Scenario) withDefaults() Scenario {
 // Validate reports every fault at once.
 func (s *Scenario) Validate() error {
 	d := s.withDefaults()
-	u, err := url.Parse(d.URL)
 	var faults []error
 	for _, f := range []struct {
 		bad  bool
 		text string
 	}{
-		{err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https", fmt.Sprintf("the address %q must be http:// or https:// and a host", d.URL)},
-		{d.Rooms < 0 || d.Rooms > 1e5, "rooms must be 1 to 100000"},
-		{d.Players < 0 || d.Players > 1e5, "players must be 1 to 100000 in each room"},
+		{!isAddress(d.URL), fmt.Sprintf("the address %q must be http:// or https:// and a host", d.URL)},
+		{isAddress(d.URL) && !isAddress(d.MetricsURL), fmt.Sprintf("the address of metrics %q must be http:// or https:// and a host", d.MetricsURL)},
+		{d.Rooms < 0 || d.Rooms > MostRooms, fmt.Sprintf("rooms must be 1 to %d", MostRooms)},
+		{d.Players < 0 || d.Players > MostPlayers, fmt.Sprintf("players must be 1 to %d in each room", MostPlayers)},
 		{d.InputRate > 1000, "the input rate must be at most 1000 per second"},
 		{d.Duration < time.Second || d.Duration > 24*time.Hour, "the duration must be 1s to 24h"},
 		{d.JoinRate < 0, "the join rate must be above 0"},
@@ -151,4 +157,9 @@ func (s *Scenario) Validate() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+func isAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }

@@ -42,12 +42,13 @@ type swarm struct {
 	opened  atomic.Int64 // when the measurement began, 0: not yet
 	closing atomic.Bool  // everybody leaves
 
-	mu     sync.Mutex
-	errors map[string]int // by reason
-	notes  []string
-	rooms  map[string]*Player // by id: who joined last
-	clocks map[string]*roomClock
-	old    client.Stats // of players who are gone, added up
+	mu       sync.Mutex
+	errors   map[string]int    // by reason
+	messages map[string]string // what a server said to it, at first
+	notes    []string
+	rooms    map[string]*Player // by id: who joined last
+	clocks   map[string]*roomClock
+	old      client.Stats // of players who are gone, added up
 
 	abuse abuseCounts
 }
@@ -70,7 +71,7 @@ func Run(ctx context.Context, cfg Scenario) (*Report, error) {
 
 func newSwarm(cfg Scenario) *swarm {
 	cfg = cfg.withDefaults()
-	w := &swarm{cfg: cfg, began: time.Now(), errors: map[string]int{}, rooms: map[string]*Player{}, clocks: map[string]*roomClock{}}
+	w := &swarm{cfg: cfg, began: time.Now(), errors: map[string]int{}, messages: map[string]string{}, rooms: map[string]*Player{}, clocks: map[string]*roomClock{}}
 	for range shards {
 		w.shards = append(w.shards, newShard())
 	}
@@ -193,6 +194,7 @@ func (w *swarm) run(ctx context.Context) *Report {
 	r := c.run(ctx)
 	end()
 	wg.Wait()
+	r.Abuse = w.abuse.report()
 	if r.Broken == "" {
 		w.leave(cut, &seats)
 	}
@@ -321,6 +323,10 @@ func (w *swarm) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.errors[reason]++
+	var refused *protocol.HTTPError
+	if errors.As(err, &refused) && w.errors[reason] == 1 {
+		w.messages[reason] = refused.Message
+	}
 }
 
 func (w *swarm) noteOnce(text string) {

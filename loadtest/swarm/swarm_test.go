@@ -158,7 +158,7 @@ func TestIdlePlayersSendNothing(t *testing.T) {
 }
 
 func TestAbuseIsToldApartFromPlayers(t *testing.T) {
-	r := play(t, "abuse", func(s *Scenario) { s.Abusers = 5 })
+	r := play(t, "abuse", func(s *Scenario) { s.Abusers = 6 })
 	require.Zero(t, r.Values["errors"], "%v", r.Errors)
 	require.Positive(t, r.Abuse["garbage"].Ended)
 	require.Positive(t, r.Abuse["half open"].Ended)
@@ -166,6 +166,7 @@ func TestAbuseIsToldApartFromPlayers(t *testing.T) {
 	require.Zero(t, r.Abuse["forged ticket"].Open)
 	require.Positive(t, r.Abuse["bad message"].Ended)
 	require.Positive(t, r.Abuse["flood"].Ended)
+	require.Equal(t, 1, r.Abuse["never reads"].Running, "who is still at it is told of too")
 }
 
 func TestServerThatGoesAwayGivesAReportThatSaysSo(t *testing.T) {
@@ -250,6 +251,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		r, err := Run(ctx, s)
 		require.NoError(t, err)
 		require.Empty(t, r.Broken)
+		require.True(t, r.Early)
 		require.Contains(t, r.Notes[0], "ended early")
 		require.Positive(t, r.Find("staleness").Count)
 	})
