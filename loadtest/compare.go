@@ -168,6 +168,9 @@ func (p program) measure(ctx context.Context, what string, cfg swarm.Scenario, p
 	if n := r.Values["errors"] + r.Values["hash.mismatch"]; n > 0 {
 		fmt.Fprintf(p.out, "        with %.0f errors, which spoil it\n", n)
 	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(p.out, "        note: %s\n", n)
+	}
 	return r, nil
 }
 

@@ -104,7 +104,8 @@ func newSwarm(cfg Scenario) *swarm {
 		}
 	}
 	if cfg.Record {
-		w.seats[players-1].record = true
+		// Of the last room: it is the first to join beside the leader, so that it is not sent elsewhere should the room be full.
+		w.seats[min(players-cfg.Players+1, players-1)].record = true
 		w.recording = new(Recording)
 	}
 	for _, i := range r.Perm(players)[:slow] {

@@ -283,3 +283,26 @@ func TestBadScenariosAreRefusedWithEveryFault(t *testing.T) {
 	_, err = Named("stampede", Scenario{})
 	require.ErrorContains(t, err, `there is no scenario "stampede": there are steady, ramp, churn`)
 }
+
+func TestWhoIsRecordedIsNotSentElsewhere(t *testing.T) {
+	for _, c := range []struct{ rooms, players, number int }{{1, 1, 0}, {3, 1, 2}, {1, 5, 1}, {2, 5, 6}} {
+		w := newSwarm(Scenario{Rooms: c.rooms, Players: c.players, Record: true})
+		for _, s := range w.seats {
+			require.Equal(t, s.number == c.number, s.record, "%+v, seat %d", c, s.number)
+		}
+		last := w.seats[c.number].group
+		for _, s := range w.seats[c.number+1:] {
+			require.Same(t, last, s.group, "it is in the last room, and comes first")
+		}
+	}
+	r := play(t, "steady", func(s *Scenario) {
+		s.Rooms, s.Players, s.Duration, s.Record = 1, arena.Kind.MaxPlayers+3, 2*time.Second, true
+	})
+	require.Contains(t, strings.Join(r.Notes, " "), "room_full")
+	require.Greater(t, len(r.Recording.Messages), 60)
+	n := 0
+	for _, m := range r.Recording.Messages {
+		n += len(m)
+	}
+	require.Greater(t, float64(n)/float64(len(r.Recording.Messages)), r.Find("snapshot.bytes").Mean/2, "its room is as full as most")
+}
