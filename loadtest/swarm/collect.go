@@ -286,11 +286,12 @@ func (c *collector) fill(r *Report, lasted, cpu time.Duration) {
 	seconds := lasted.Seconds()
 	playerSeconds := 0.
 	for i, s := range c.line {
-		took := s.At
+		took, in := s.At, s.Players+s.Watching
+		before := in
 		if i > 0 {
-			took -= c.line[i-1].At
+			took, before = took-c.line[i-1].At, c.line[i-1].Players+c.line[i-1].Watching
 		}
-		playerSeconds += took * float64(s.Players+s.Watching)
+		playerSeconds += took * float64(before+in) / 2
 	}
 	r.value("snapshots", float64(t.snapshots)/seconds)
 	if t.snapshots > 0 {

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -76,23 +77,30 @@ func (r *Report) plots() []plot {
 		return c
 	}
 	perPlayer := func(f func(Second) float64) func(Second) float64 {
-		return func(s Second) float64 { return f(s) / float64(max(s.Players+s.Watching, 1)) }
+		before := 0
+		return func(s Second) float64 { // those who left within the second had their share
+			in := max(s.Players+s.Watching, before, 1)
+			before = s.Players + s.Watching
+			return f(s) / float64(in)
+		}
 	}
 	add("What players see", "Age of the world, weighted by time, and the time until an input has its effect; by percentile.",
 		curves("staleness", "effect.own", "effect.other", "slow.staleness"))
 	add("Network and generator", "Gaps between snapshots, round trips, joins and resumes; and how late the load generator was itself.",
 		curves("gap", "rtt", "join", "resume", "generator.lateness"))
-	add("Staleness over time", "", over(unitMillis, map[string]func(Second) float64{
+	add("Staleness over time", "Age of the world, of each second.", over(unitMillis, map[string]func(Second) float64{
 		"p50": func(s Second) float64 { return s.P50 }, "p99": func(s Second) float64 { return s.P99 },
 	}, "p50", "p99"))
 	add("Rate over time", "Per second, all players together.", over(unitRate, map[string]func(Second) float64{
 		"snapshots": func(s Second) float64 { return s.Snapshots }, "inputs": func(s Second) float64 { return s.Inputs },
 		"late": func(s Second) float64 { return float64(s.Late) },
 	}, "snapshots", "inputs", "late"))
-	add("Players over time", "In a room, beside those who should be; and errors so far.", over(unitCount, map[string]func(Second) float64{
-		"players": func(s Second) float64 { return float64(s.Players) }, "wanted": func(s Second) float64 { return float64(s.Wanted) },
-		"spectators": func(s Second) float64 { return float64(s.Watching) }, "errors": func(s Second) float64 { return float64(s.Errors) },
-	}, "wanted", "players", "spectators", "errors"))
+	if slices.ContainsFunc(r.Timeline, func(s Second) bool { return s.Players != s.Wanted || s.Errors > 0 }) {
+		add("Players over time", "In a room, beside those who should be; and errors so far.", over(unitCount, map[string]func(Second) float64{
+			"players": func(s Second) float64 { return float64(s.Players) }, "wanted": func(s Second) float64 { return float64(s.Wanted) },
+			"errors": func(s Second) float64 { return float64(s.Errors) },
+		}, "wanted", "players", "errors"))
+	}
 	add("Bytes over time", "Received per player and second. On the wire: an estimate, see below.", over(unitBytes, map[string]func(Second) float64{
 		"payload":   perPlayer(func(s Second) float64 { return s.Payload }),
 		"WebSocket": perPlayer(func(s Second) float64 { return s.WebSocket }),

@@ -34,7 +34,9 @@ func sample(t *testing.T) *Report {
 	r.value("generator.cpu", 0.25)
 	r.value("server.cpu_per_snapshot", 33)
 	r.Errors = map[string]int{"connection lost": 2, "closed: <flood>": 1}
-	r.Timeline = []Second{{At: 1, Players: 20, Snapshots: 600, P50: 30, P99: 48}, {At: 2, Players: 20, Snapshots: 610, P50: 31, P99: 49}}
+	r.Timeline = []Second{
+		{At: 1, Players: 20, Wanted: 20, Snapshots: 600, P50: 30, P99: 48, Payload: 5000}, {At: 2, Players: 20, Wanted: 20, Snapshots: 610, P50: 31, P99: 49, Payload: 5000},
+	}
 	r.Broken = "the server went away after 2s: connection refused"
 	r.Server = &ServerView{Source: "metrics", Durations: []ServerHistogram{{Name: `tickhall_tick_phase_duration_seconds{kind="arena",phase="step"}`, Count: 3, Mean: 12e-6}}}
 	r.Climb = []Step{{Rooms: 2, Players: 20, OK: true}, {Rooms: 4, Players: 40, Why: "errors==0: it was 3"}}
@@ -88,6 +90,7 @@ func TestPageStandsByItself(t *testing.T) {
 	for _, part := range []string{"the server went away", "staleness", "closed: &lt;flood&gt;", "met the gates", "<td>12 us</td>", "<polyline", "99.9%"} {
 		require.Contains(t, html, part)
 	}
+	require.NotContains(t, html, "Players over time", "all were there, all the time")
 	for _, part := range []string{"<script", "src=", "href=", "url(", "@import", "NaN", "Inf", "%!"} {
 		require.NotContains(t, html, part)
 	}
@@ -148,4 +151,15 @@ func TestTicksAreThoseOfTheKindPlayed(t *testing.T) {
 	}
 	require.Equal(t, []string{"late p50 <= 1 ms p99 <= 2 ms"}, v.tickParts("arena"))
 	require.Empty(t, v.tickParts("chat"))
+}
+
+func TestBytesAreThoseOfWhoWasThere(t *testing.T) {
+	s := Scenario{}.withDefaults()
+	r := newReport(&s)
+	r.Timeline = []Second{{At: 1, Players: 10, Wanted: 10, Payload: 1000}, {At: 2, Wanted: 10, Payload: 500, Errors: 10}, {At: 3, Wanted: 10, Errors: 20}}
+	plots := r.plots()
+	require.Equal(t, "Players over time", plots[0].Title)
+	require.Equal(t, "Bytes over time", plots[1].Title)
+	require.Contains(t, string(plots[1].Plot), ">100 B<", "per player")
+	require.NotContains(t, string(plots[1].Plot), ">500 B<", "all went within that second")
 }
