@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/tickhall/tickhall/protocol/client"
@@ -49,6 +50,9 @@ func newCollector(w *swarm) *collector {
 func (c *collector) run(ctx context.Context) *Report {
 	w := c.w
 	r := newReport(&w.cfg)
+	if strings.HasPrefix(w.cfg.URL, "https:") {
+		r.note("the connections are encrypted: sizes of messages and round trips can't be seen, and ages are by each player's own clock")
+	}
 	if broken := c.gather(ctx); broken != "" {
 		c.tick(false)
 		return c.finish(ctx, r, broken, 0, 0)
@@ -305,7 +309,9 @@ func (c *collector) fill(r *Report, lasted, cpu time.Duration) {
 	r.value("corrections", float64(stats.Corrections-c.stats.Corrections))
 	if playerSeconds > 0 {
 		perPlayer := func(n int64) float64 { return float64(n) / playerSeconds }
-		r.value("bytes.payload", perPlayer(t.payload))
+		if t.payload > 0 {
+			r.value("bytes.payload", perPlayer(t.payload))
+		}
 		r.value("bytes.websocket", perPlayer(t.websocket))
 		r.value("bytes.wire", perPlayer(t.websocket+segmentHeader*t.segments))
 		r.value("bytes.sent", perPlayer(t.sent))

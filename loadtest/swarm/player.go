@@ -109,6 +109,10 @@ func (p *Player) snapshot(tick uint32) {
 	if c := p.room.Load(); c != nil {
 		at, known = c.at(now, float64(w.Rate))
 	}
+	if !known { // the CLOCKs can't be seen on an encrypted connection, but by the client
+		at = p.Room.Now()
+		known = at > 0
+	}
 	step := time.Second / time.Duration(w.Rate)
 	p.look(now)
 

@@ -203,7 +203,7 @@ func (r *Report) facts() [][2]string {
 		add("players", r.text("players")+" in "+r.text("rooms")+" rooms", some(int64(r.Values["spectators"]), "spectators"), plural(int(r.Joins), "join"), r.text("reconnects")+" reconnects", some(r.Cuts, "cut by the scenario"), some(r.Ended, "seats whose room ended"))
 		add("world", r.text("snapshots"), r.text("snapshots.late")+" late", r.text("ticks.skipped")+" ticks skipped", r.text("keyframes")+" keyframes")
 		add("inputs", r.text("inputs"), r.text("inputs.dropped")+" dropped", r.text("effect.lost")+" without effect")
-		add("network", "per player and second "+r.text("bytes.payload")+" payload", r.text("bytes.websocket")+" WebSocket", "about "+r.text("bytes.wire")+" on the wire", r.text("bytes.sent")+" sent")
+		add("network", r.text("bytes.payload")+" payload", r.text("bytes.websocket")+" WebSocket", "about "+r.text("bytes.wire")+" on the wire", r.text("bytes.sent")+" sent, per player and second")
 	}
 	var errors []string
 	for _, reason := range slices.Sorted(maps.Keys(r.Errors)) {

@@ -69,7 +69,7 @@ The largest load that met the gates was 20 players. The figures below are of tha
 players                20 in 0 rooms, 0 joins, 0 reconnects
 world                  601 snapshots/s, 0% late, 0 ticks skipped, 0 keyframes
 inputs                 0 inputs/s, 0 dropped, 0 without effect
-network                per player and second 0 B payload, 0 B WebSocket, about 0 B on the wire, 0 B sent
+network                0 B payload, 0 B WebSocket, about 0 B on the wire, 0 B sent, per player and second
 trouble                3 errors, 0 checksums differed, 0 clock corrections, 1 x closed: <flood>, 2 x connection lost
 generator              0.25 cores
 server                 0 cores, 33 us CPU per snapshot, 0 B

@@ -3,8 +3,11 @@ package swarm
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -305,4 +308,35 @@ func TestWhoIsRecordedIsNotSentElsewhere(t *testing.T) {
 		n += len(m)
 	}
 	require.Greater(t, float64(n)/float64(len(r.Recording.Messages)), r.Find("snapshot.bytes").Mean/2, "its room is as full as most")
+}
+
+func TestEncryptedPlayIsMeasured(t *testing.T) {
+	cert := httptest.NewTLSServer(nil)
+	cert.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(cert.Certificate())
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		h, err := host.New(host.Config{
+			Kinds: []room.AnyKind{arena.Kind}, Listener: tls.NewListener(p, &tls.Config{Certificates: cert.TLS.Certificates}),
+			Log: slog.New(slog.DiscardHandler), Ready: func(string) {},
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = h.Run(ctx) })
+		r, err := Run(t.Context(), Scenario{
+			URL: "https://example.com", Rooms: 1, Players: 3, Duration: 3 * time.Second,
+			Client: client.Config{Dial: p.dial, TLS: &tls.Config{RootCAs: roots}},
+		})
+		cancel()
+		serving.Wait()
+		require.NoError(t, err)
+		require.EqualValues(t, 3, r.Values["players"], "%v", r.Errors)
+		require.Positive(t, r.Find("staleness").Count)
+		require.Less(t, r.Find("staleness").Max, 100.)
+		require.Positive(t, r.Find("effect.own").Count)
+		require.Contains(t, r.Notes[0], "encrypted")
+		require.NotContains(t, r.Values, "bytes.payload")
+	})
 }
