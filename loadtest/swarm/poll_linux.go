@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// edges are what epoll tells of, once each: a Read that fills its buffer goes on without it.
+const edges = syscall.EPOLLIN | syscall.EPOLLRDHUP | 1<<31 // EPOLLET, which package syscall has as a negative number
+
 const (
 	deadlinesEvery = 100 * time.Millisecond // so late may a deadline be noticed
 	writeAgain     = 2 * time.Millisecond   // when the kernel took nothing
@@ -58,6 +61,9 @@ func (p *poller) run(ctx context.Context) {
 		p.mu.Lock()
 		for i := range max(n, 0) {
 			if c := p.conns[events[i].Fd]; c != nil {
+				if events[i].Events&^syscall.EPOLLIN != 0 {
+					c.over.Store(true)
+				}
 				c.wake()
 			}
 		}
@@ -95,7 +101,7 @@ func (p *poller) adopt(conn net.Conn) net.Conn {
 	c := &polled{poller: p, fd: fd, local: tcp.LocalAddr(), remote: tcp.RemoteAddr(), readable: make(chan struct{}, 1)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if syscall.EpollCtl(p.set, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP, Fd: int32(fd)}) != nil {
+	if syscall.EpollCtl(p.set, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: edges, Fd: int32(fd)}) != nil {
 		_ = syscall.Close(fd) // a second one of a connection that goes on
 		return conn
 	}
@@ -110,6 +116,7 @@ type polled struct {
 	local, remote net.Addr
 	readable      chan struct{} // capacity 1
 	more          bool          // reader: there may be more without waiting
+	over          atomic.Bool   // the other end has closed, or the connection broke: nothing is to be waited for
 
 	readBy, writeBy atomic.Int64 // deadlines in nanoseconds of Unix time, 0: none
 
@@ -128,13 +135,14 @@ func (c *polled) wake() {
 
 func (c *polled) Read(b []byte) (int, error) {
 	for {
-		if !c.more {
+		if !c.more && !c.over.Load() {
 			<-c.readable
 		}
 		n, err := c.use(syscall.Read, b)
 		switch {
 		case err == syscall.EAGAIN || err == syscall.EINTR:
 			c.more = false
+			c.over.Store(false)
 			if passed(&c.readBy, time.Now()) {
 				return 0, os.ErrDeadlineExceeded
 			}
