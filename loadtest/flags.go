@@ -213,7 +213,8 @@ func loadHelp() string {
 	b.WriteString(`Plays many players against a server and reports what they experience.
 
 The exit status is 1 if a gate was not met, and 2 if the flags are wrong, the server could not be reached or went away, the
-load was ended early, or a report could not be written. There are also: loadtest floor, loadtest compare; each has its own --help.
+load was ended early, or a report could not be written. Against a server on this machine no more than half of the cores are used,
+unless GOMAXPROCS is set. There are also: loadtest floor, loadtest compare; each has its own --help.
 
 Gates test these, the distributions by their .p50, .p90, .p99, .p99.9, .max, .mean and .count:
 

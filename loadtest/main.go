@@ -8,6 +8,8 @@
 // It exits with status 1 if a gate was not met, and with 2 if the flags are wrong, the server could not be reached or went
 // away, the load was ended early, or a report could not be written.
 //
+// Against a server on the same machine it takes no more than half of the cores, unless GOMAXPROCS is set.
+//
 // Goroutines: those of package swarm. The floor has one per connection and one per room.
 package main
 

@@ -140,7 +140,10 @@ func (c *polled) Read(b []byte) (int, error) {
 		}
 		n, err := c.use(syscall.Read, b)
 		switch {
-		case err == syscall.EAGAIN || err == syscall.EINTR:
+		case err == syscall.EINTR:
+			c.more = true
+			continue
+		case err == syscall.EAGAIN:
 			c.more = false
 			c.over.Store(false)
 			if passed(&c.readBy, time.Now()) {
