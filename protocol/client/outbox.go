@@ -24,7 +24,8 @@ type socket interface {
 var _ socket = (*gws.Conn)(nil)
 
 // outbox is everything that goes to the server: acknowledgements, inputs, typed messages, questions
-// for the time. Whoever adds something writes it, together with all else that is due; while a write is
+// for the time. Whoever adds something writes it, together with all else that is due; what the reader adds,
+// when all that has arrived is processed. While a write is
 // going on others only add, and the writer goes on until nothing is due. So a stalled server holds up
 // one caller at the most, for the length of a write deadline, and never the lock.
 type outbox struct {
