@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -35,11 +36,11 @@ func settings(cfg *Config, level *slog.Level) []setting {
 			cfg.Listen = s
 			return checkAddress(s)
 		}},
-		{"metrics-listen", "ADDRESS", "", "where to serve /metrics to whoever reaches it; without one it is served with all else, but only\nto this machine and private networks; off for nowhere", func(s string) error {
+		{"metrics-listen", "ADDRESS", "", "where to serve /metrics to whoever reaches it; without one it is served with all else, but only to this machine and private networks; off for nowhere", func(s string) error {
 			cfg.MetricsListen = s
 			return checkMetricsListen(s)
 		}},
-		{"origins", "LIST", "", "other origins whose pages may use this server, separated by commas, such as\nhttps://play.example.com; * for all", func(s string) error {
+		{"origins", "LIST", "", "other origins whose pages may use this server, separated by commas, such as https://play.example.com; * for all", func(s string) error {
 			cfg.Origins = nil
 			for origin := range strings.SplitSeq(s, ",") {
 				if origin = strings.TrimSpace(origin); origin != "" {
@@ -70,8 +71,8 @@ func settings(cfg *Config, level *slog.Level) []setting {
 		}},
 		{"player-messages", "N", "120", "messages that a player may send per second", atLeast(&cfg.Limits.Messages, 1)},
 		{"player-bytes", "N", "32768", "bytes that a player may send per second", atLeast(&cfg.Limits.Bytes, 1)},
-		{"address-connections", "N", number(gateway.DefaultConnectionsPerSecond), "connections that an address may open per second, 20 times that at once;\n0 for any number", perAddress(&cfg.Connections)},
-		{"address-matches", "N", number(gateway.DefaultMatchesPerSecond), "matches that an address may ask for per second, 20 times that at once;\n0 for any number", perAddress(&cfg.Matches)},
+		{"address-connections", "N", number(gateway.DefaultConnectionsPerSecond), "connections that an address may open per second, 20 times that at once; 0 for any number", perAddress(&cfg.Connections)},
+		{"address-matches", "N", number(gateway.DefaultMatchesPerSecond), "matches that an address may ask for per second, 20 times that at once; 0 for any number", perAddress(&cfg.Matches)},
 	}
 	list = append(list, identitySettings(cfg)...)
 	return append(list, setting{"log-level", "LEVEL", "info", "least level that is logged: debug, info, warn or error", func(s string) error {
@@ -165,21 +166,43 @@ func parse(args []string, getenv func(string) (string, bool)) (cfg Config, level
 // help is the text of --help.
 func help() string {
 	var b strings.Builder
-	b.WriteString("Serves multiplayer game rooms. Flags come before variables, variables before defaults.\n\n")
+	b.WriteString("Serves multiplayer game rooms. Flags come before variables.\n\n")
 	list := settings(new(Config), new(slog.Level))
 	for _, s := range list {
 		fmt.Fprintf(&b, "  --%s", s.name)
 		if s.value != "" {
 			b.WriteString(" " + s.value)
 		}
-		fmt.Fprintf(&b, "  (%s)\n", s.variable())
-		b.WriteString("      " + strings.ReplaceAll(s.usage, "\n", "\n      "))
-		if s.def == "" {
-			b.WriteString(" (default: none)\n")
-		} else {
-			b.WriteString(" (default: " + s.def + ")\n")
-		}
+		fmt.Fprintf(&b, "  (%s, default %s)\n%s\n", s.variable(), cmp.Or(s.def, "none"), fold(s.usage))
 	}
-	b.WriteString("\n  " + healthcheckFlag + "\n      in place of serving: asks the server with these settings on this machine whether it is ready\n")
+	b.WriteString("\n  " + healthcheckFlag + "\n" +
+		fold("in place of serving: asks the server with these settings on this machine whether it is ready") + "\n")
+	return b.String()
+}
+
+const (
+	helpIndent = "      "
+	helpWidth  = 80
+)
+
+// fold breaks text between words into indented lines, none of which is longer than helpWidth.
+func fold(text string) string {
+	var b strings.Builder
+	column := 0
+	for _, word := range strings.Fields(text) {
+		switch {
+		case column == 0:
+			b.WriteString(helpIndent)
+			column = len(helpIndent)
+		case column+1+len(word) > helpWidth:
+			b.WriteString("\n" + helpIndent)
+			column = len(helpIndent)
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
 	return b.String()
 }

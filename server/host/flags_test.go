@@ -88,6 +88,9 @@ func TestHelpTellsEveryFlagItsVariableAndItsDefault(t *testing.T) {
 			require.NoError(t, s.set(s.def), "the default of --%s must be allowed", s.name)
 		}
 	}
+	for line := range strings.Lines(out.String()) {
+		require.LessOrEqual(t, len(strings.TrimSuffix(line, "\n")), 80, "too long for a terminal: %s", line)
+	}
 }
 
 func TestTakenPortGetsOneLineThatSaysWhatToDo(t *testing.T) {

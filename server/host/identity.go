@@ -18,7 +18,7 @@ const maxKeyFile = 256 << 10
 // message repeats one.
 func identitySettings(cfg *Config) []setting {
 	return []setting{
-		{"guest-key", "SECRET", "", "signs guests' ids, so that they are known after a restart too: at least 32 random bytes.\nBetter set the variable: flags show in lists of processes", text(func(s string) { cfg.Auth.GuestKey = []byte(s) })},
+		{"guest-key", "SECRET", "", "signs guests' ids, so that they are known after a restart too: at least 32 random bytes. Better set the variable: flags show in lists of processes", text(func(s string) { cfg.Auth.GuestKey = []byte(s) })},
 		{"guests", "", "false", "let in guests, who need no token, even if tokens are checked", func(s string) error {
 			on, err := strconv.ParseBool(s)
 			cfg.Auth.Guests = on
@@ -27,7 +27,7 @@ func identitySettings(cfg *Config) []setting {
 		{"jwt-secret", "SECRET", "", "checks players' tokens signed with HS256: at least 32 random bytes. Better set the variable", text(func(s string) { cfg.Auth.Secret = []byte(s) })},
 		{"jwt-secret-file", "FILE", "", "holds that secret; a line break at its end does not count", file(func(b []byte) { cfg.Auth.Secret = b })},
 		{"jwt-keys", "FILE", "", "public keys or certificates in PEM: they check tokens signed with RS256, ES256 or EdDSA", file(func(b []byte) { cfg.Auth.Keys = b })},
-		{"jwt-jwks", "ADDRESS", "", "where the keys are as a JWK Set: https://..., or a file. It is read again every 15 minutes,\nand when a token names a key that is not known", text(func(s string) { cfg.Auth.JWKS = s })},
+		{"jwt-jwks", "ADDRESS", "", "where the keys are as a JWK Set: https://..., or a file. It is read again every 15 minutes, and when a token names a key that is not known", text(func(s string) { cfg.Auth.JWKS = s })},
 		{"jwt-issuer", "ISSUER", "", "what a token's \"iss\" must be", text(func(s string) { cfg.Auth.Issuer = s })},
 		{"jwt-audience", "LIST", "", "a token's \"aud\" must hold one of these, separated by commas", func(s string) error {
 			cfg.Auth.Audience = nil
@@ -43,7 +43,7 @@ func identitySettings(cfg *Config) []setting {
 			cfg.Auth.Skew = d
 			return allowed(err == nil && d > 0 && d <= auth.MaxSkew, "a duration above 0 and up to "+auth.MaxSkew.String()+", such as 30s")
 		}},
-		{"admin-token", "SECRET", "", "lets the operator use /v1/admin/: at least 16 random bytes. Better set the variable; without one\na random token is printed at the start", text(func(s string) { cfg.AdminToken = s })},
+		{"admin-token", "SECRET", "", "lets the operator use /v1/admin/: at least 16 random bytes. Better set the variable; without one a random token is printed at the start", text(func(s string) { cfg.AdminToken = s })},
 	}
 }
 
