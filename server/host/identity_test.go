@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -82,10 +83,31 @@ func TestBadIdentitySettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 	}
 }
 
+// Elsewhere than on a terminal, every line is JSON, this one too.
 func TestAdminTokenIsPrintedOnceIfItWasMadeUp(t *testing.T) {
-	_, next := launch(t)
-	require.Regexp(t, `^tickhall: the admin token is [A-Z2-7]{26} until the next start; TICKHALL_ADMIN_TOKEN sets another$`, next("admin token"))
-	require.Contains(t, next("Tickhall is"), "ready")
+	cmd, next := launch(t)
+	var tokens []string
+	for line := ""; !strings.Contains(line, `"msg":"stopped"`); {
+		line = next("")
+		var entry struct{ Msg, Token string }
+		require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
+		if entry.Token != "" {
+			require.Contains(t, entry.Msg, "TICKHALL_ADMIN_TOKEN")
+			tokens = append(tokens, entry.Token)
+		}
+		if strings.Contains(line, "Tickhall is ready") {
+			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		}
+	}
+	require.NoError(t, cmd.Wait())
+	require.Len(t, tokens, 1)
+	require.Regexp(t, `^[A-Z2-7]{26}$`, tokens[0])
+}
+
+func TestAdminTokenStandsInALineOfItsOwnOnATerminal(t *testing.T) {
+	var out bytes.Buffer
+	program{err: &out, terminal: true}.tellAdminToken("TOKEN")
+	require.Equal(t, "tickhall: the admin token is TOKEN until the next start; TICKHALL_ADMIN_TOKEN sets another\n", out.String())
 }
 
 func TestAdminTokenThatWasGivenIsNotPrinted(t *testing.T) {

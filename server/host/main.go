@@ -57,8 +57,7 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 	var h *Host
 	cfg.Ready = func(url string) {
 		if cfg.AdminToken == "" {
-			// Not by the log: that is kept, and more people read it.
-			fmt.Fprintf(p.err, "tickhall: the admin token is %s until the next start; TICKHALL_ADMIN_TOKEN sets another\n", h.AdminToken())
+			p.tellAdminToken(h.AdminToken())
 		}
 		if p.terminal {
 			fmt.Fprintln(p.out, "Tickhall is ready: "+url) // by itself, so that a terminal makes it a link
@@ -82,6 +81,17 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 		return p.fail(1, err)
 	}
 	return 0
+}
+
+// tellAdminToken prints the token that was made up, whatever the least level that is logged. It is no entry of the log on
+// a terminal; elsewhere it looks like one, since what reads these lines wants JSON in each.
+func (p program) tellAdminToken(token string) {
+	const advice = "until the next start; TICKHALL_ADMIN_TOKEN sets another"
+	if p.terminal {
+		fmt.Fprintf(p.err, "tickhall: the admin token is %s %s\n", token, advice)
+		return
+	}
+	slog.New(slog.NewJSONHandler(p.err, nil)).Info("an admin token was made up "+advice, "token", token)
 }
 
 // fail prints one line for each fault.
