@@ -51,12 +51,16 @@ func launch(t *testing.T) (cmd *exec.Cmd, next func(text string) string) {
 }
 
 func TestFirstSignalStopsInGoodOrder(t *testing.T) {
-	cmd, next := launch(t)
-	next("Tickhall is ready: http://127.0.0.1:")
-	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-	next(`"msg":"stopping"`)
-	next(`"msg":"stopped"`)
-	require.NoError(t, cmd.Wait())
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			cmd, next := launch(t)
+			next("Tickhall is ready: http://127.0.0.1:")
+			require.NoError(t, cmd.Process.Signal(signal))
+			next(`"msg":"stopping"`)
+			next(`"msg":"stopped"`)
+			require.NoError(t, cmd.Wait())
+		})
+	}
 }
 
 func TestSecondSignalEndsTheProgramAtOnce(t *testing.T) {
