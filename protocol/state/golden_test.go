@@ -271,6 +271,8 @@ func appendValue(b []byte, v any) []byte {
 		return wire.AppendUint(b, uint64(v))
 	case string:
 		return wire.AppendString(b, v)
+	case float64:
+		return wire.AppendFloat(b, v)
 	case nil:
 		return wire.AppendNil(b)
 	case []byte:

@@ -39,7 +39,15 @@ func NewTable[T any](w *World, name string) *Table[T] {
 	t.core = w.register(name, reflect.TypeFor[T]())
 	t.core.row = func(slot int) unsafe.Pointer { return unsafe.Pointer(t.row(slot)) }
 	t.core.clear = func(slot int) { clear(unsafe.Slice(t.row(slot), 1)) }
+	t.core.grow = t.grow
 	return t
+}
+
+// grow makes rows up to that of a slot.
+func (t *Table[T]) grow(slot int) {
+	for at := slot + firstChunk; at >= firstChunk<<len(t.chunks); {
+		t.chunks = append(t.chunks, make([]T, firstChunk<<len(t.chunks)))
+	}
 }
 
 // row returns the row of a slot. Chunk c starts at slot firstChunk<<c - firstChunk.
@@ -54,9 +62,7 @@ func (t *Table[T]) row(slot int) *T {
 // the entity that had it was removed at least Ring+1 snapshots ago.
 func (t *Table[T]) Add(owner uint32) (ID, *T) {
 	slot := t.core.add(owner)
-	for at := slot + firstChunk; at >= firstChunk<<len(t.chunks); {
-		t.chunks = append(t.chunks, make([]T, firstChunk<<len(t.chunks)))
-	}
+	t.grow(slot)
 	row := t.row(slot)
 	*row = *new(T)
 	return ID(slot + 1), row
@@ -117,9 +123,12 @@ type table struct {
 	shared  []int // indices of the shared fields
 	owner   []int // and of the owner fields
 	predict []predictor
-	strings uint32 // bit per shared index: the field is a string
+	strings uint32       // bit per shared index: the field is a string
+	typ     reflect.Type // of a row
 	row     func(slot int) unsafe.Pointer
 	clear   func(slot int)
+	grow    func(slot int)
+	leaves  []leaf // set by World.Layout
 
 	live    []uint64 // bit per slot
 	owners  []uint32 // by slot
@@ -195,7 +204,7 @@ func (w *World) register(name string, typ reflect.Type) *table {
 		fail(fmt.Errorf("%s: %w", typ, err))
 	}
 	w.schema = s
-	t := &table{world: w, index: len(w.tables), members: list, predict: make([]predictor, len(list)), texts: make([]textCache, len(list))}
+	t := &table{world: w, index: len(w.tables), typ: typ, members: list, predict: make([]predictor, len(list)), texts: make([]textCache, len(list))}
 	ts := &s.Tables[t.index]
 	t.shared, t.owner = ts.indices()
 	if t.predict, err = ts.predictors(w.rate); err != nil {
