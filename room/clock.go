@@ -23,6 +23,12 @@ func NewClock(rate int, now time.Time) Clock {
 	return Clock{rate: int64(rate), start: now}
 }
 
+// from makes n the number of the clock's last tick, which was made just now.
+func (c *Clock) from(n uint32) {
+	c.start = c.start.Add(c.start.Sub(c.due(int64(n))))
+	c.done = int64(n)
+}
+
 // Due is when tick n of the clock is due, counted from its start. n is at most 2^32.
 func (c *Clock) due(n int64) time.Time {
 	seconds, rest := n/c.rate, n%c.rate

@@ -20,13 +20,17 @@ import (
 type core struct {
 	spec     *Spec
 	world    *state.World
-	rand     *rand.Rand
+	layout   string // of the world, if there is a saver
+	pcg      *rand.PCG
+	rand     *rand.Rand // from pcg
 	stepper  stepper
-	admitter Admitter // these three are nil if the game does without
+	admitter Admitter // these four are nil if the game does without
 	rejoiner Rejoiner
 	seer     Seer
+	saver    Checkpointer
 	handlers map[string]handler
 	signals  map[string]signal
+	named    map[string]namedTimer
 	courier  Courier // nil in a playback, and where there is none
 	tick     Tick
 
@@ -75,13 +79,14 @@ func (c *core) guard(f func()) (err error) {
 func newCore(spec *Spec, seed uint64, options json.RawMessage, startWork func(uint32, func(context.Context) ([]byte, error))) (*core, error) {
 	c := &core{
 		spec: spec, world: state.NewWorld(spec.TickRate), handlers: map[string]handler{}, signals: map[string]signal{},
-		works: map[uint32]func(*Tick, []byte, string){}, startWork: startWork,
+		named: map[string]namedTimer{}, works: map[uint32]func(*Tick, []byte, string){}, startWork: startWork,
 		// Two different streams from one seed; the second constant is PCG's default increment.
-		rand: rand.New(rand.NewPCG(seed, 0xda3e39cb94b95bdb)),
+		pcg: rand.NewPCG(seed, 0xda3e39cb94b95bdb),
 	}
+	c.rand = rand.New(c.pcg)
 	c.tick.core = c
 	var err error
-	setup := &Setup{seed: seed, options: options, world: c.world, handlers: c.handlers, signals: c.signals}
+	setup := &Setup{seed: seed, options: options, world: c.world, handlers: c.handlers, signals: c.signals, timers: c.named}
 	if p := c.guard(func() { c.stepper, err = spec.build(setup) }); p != nil {
 		return nil, fmt.Errorf("room kind %q: New panicked: %v", spec.Name, p.(*PanicError).Value)
 	}
@@ -93,6 +98,11 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, startWork func(ui
 	c.rejoiner, _ = c.stepper.game().(Rejoiner)
 	c.seer, _ = c.stepper.game().(Seer)
 	c.world.Schema()
+	if c.saver, _ = c.stepper.game().(Checkpointer); c.saver != nil {
+		if c.layout, err = c.world.Layout(); err != nil {
+			return nil, fmt.Errorf("room kind %q: %w", spec.Name, err)
+		}
+	}
 	return c, nil
 }
 

@@ -211,6 +211,76 @@ func ExampleSeer() {
 	// player 2 sees card 2 of value 12
 }
 
+type Candle struct {
+	Lit bool `sync:"lit"`
+}
+
+// vigil keeps a candle, and counts on its own how often it has been lit.
+type vigil struct {
+	base
+	candles *state.Table[Candle]
+	burnt   *room.Timer[state.ID]
+	lit     int
+}
+
+func newVigil(s *room.Setup) room.Game[struct{}] {
+	v := &vigil{candles: room.Table[Candle](s, "candle")}
+	v.burnt = room.OnTimer(s, "burnt", func(t *room.Tick, id state.ID) { v.candles.Get(id).Lit = false })
+	room.Handle(s, "light", func(t *room.Tick, p *room.Player, _ struct{}) (int, error) {
+		id, candle := v.candles.Add(p.Number())
+		candle.Lit = true
+		v.lit++
+		v.burnt.After(t, time.Second, id)
+		return v.lit, nil
+	})
+	return v
+}
+
+func (v *vigil) Save(*room.Tick) any                                     { return v.lit }
+func (v *vigil) Restore(t *room.Tick, decode func(into any) error) error { return decode(&v.lit) }
+
+// A game that can be written down between two ticks and go on elsewhere: its tables and timers are kept for it.
+func ExampleCheckpointer() {
+	r := roomtest.New(roomtest.Panics{}, kind(newVigil))
+	ada := r.Join("Ada")
+	_ = ada.Call("light", struct{}{}, nil)
+	r.Shadow()  // fails if Save or Restore forget something that matters later
+	r.Restart() // goes on from a checkpoint
+	ada.Resume()
+	var lit int
+	_ = ada.Call("light", struct{}{}, &lit)
+	candles := roomtest.Table[Candle](ada, "candle")
+	first, _ := candles.Get(1)
+	fmt.Println(lit, first.Lit)
+	r.Tick(10)
+	first, _ = candles.Get(1)
+	fmt.Println(first.Lit)
+	// Output:
+	// 2 true
+	// false
+}
+
+// A timer with a name and an argument, which a checkpoint can hold.
+func ExampleOnTimer() {
+	r := roomtest.New(roomtest.Panics{}, kind(func(s *room.Setup) room.Game[struct{}] {
+		tea := room.OnTimer(s, "tea", func(t *room.Tick, who uint32) {
+			if p := t.Player(who); p != nil { // who may have left meanwhile
+				t.Send("reminder", "tea", p)
+			}
+		})
+		room.Handle(s, "remind", func(t *room.Tick, p *room.Player, _ Say) (struct{}, error) {
+			tea.After(t, 200*time.Millisecond, p.Number())
+			return struct{}{}, nil
+		})
+		return base{}
+	}))
+	ada := r.Join("Ada")
+	_ = ada.Call("remind", Say{}, nil)
+	r.Tick(2)
+	fmt.Println(roomtest.Events[string](ada, "reminder"))
+	// Output: [tea]
+}
+
 // Shot is an input of which no press of the trigger may get lost.
 type Shot struct {
 	Aim  int16

@@ -47,6 +47,20 @@ type Seer interface {
 	Sees(p *Player, table int, id state.ID) bool
 }
 
+// Checkpointer is an optional interface of a Game that can be written down between two ticks, and go on from there in
+// another process: see Room.Checkpoint and Restore. The room keeps all that is its own: tables with every field of their
+// rows, players, inputs, chance, and timers of OnTimer. New fails if a row has a field that can't be kept. Package
+// roomtest has a test for it: Room.Shadow.
+type Checkpointer interface {
+	// Save returns what the game holds beside that, nil for nothing; it is encoded by msgpack before the next tick. It must
+	// change nothing, and not draw from t's chance.
+	Save(t *Tick) any
+	// Restore is called on a game that New has just made, when tables and players are as they were after tick t.Number(), what
+	// New put into tables being replaced. decode decodes what Save returned into v, a pointer. It must only take
+	// back what is the game's own. An error, or a panic, is one of the function that restores the room.
+	Restore(t *Tick, decode func(v any) error) error
+}
+
 // Merger is an optional interface of an input type: Merge returns what two inputs that fall due in
 // the same tick come to. Without it the newer one counts.
 type Merger[In any] interface {

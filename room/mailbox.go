@@ -48,6 +48,9 @@ func newAnswer[T any]() *answer[T] { return &answer[T]{c: make(chan outcome[T], 
 // begin reports whether the one who asked still waits; if so it will wait for the answer.
 func (a *answer[T]) begin() bool { return a.state.CompareAndSwap(0, 1) }
 
+// givenUp reports whether the one who asked does not wait any more.
+func (a *answer[T]) givenUp() bool { return a.state.Load() == 2 }
+
 func (a *answer[T]) give(v T, err error) { a.c <- outcome[T]{v, err} }
 
 func ask[T any](ctx context.Context, r *Room, p post, a *answer[T]) (T, error) {

@@ -20,11 +20,22 @@ func NewManual(ctx context.Context, kind AnyKind, cfg Config) (*Manual, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manual{r: r, now: r.base}
+	return newManual(ctx, r), nil
+}
+
+// RestoreManual makes a room that is driven by hand from a checkpoint, as Restore does.
+func RestoreManual(ctx context.Context, kind AnyKind, checkpoint []byte, cfg Config) (*Manual, error) {
+	r, err := Restore(kind, checkpoint, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return newManual(ctx, r), nil
+}
+
+func newManual(ctx context.Context, r *Room) *Manual {
 	r.ctx = ctx
-	r.clock = NewClock(r.spec.TickRate, m.now)
-	r.asleep, r.emptyFrom = true, m.now
-	return m, nil
+	r.begin(r.base)
+	return &Manual{r: r, now: r.base}
 }
 
 // Room is the room being driven. Methods of it that wait for an answer would wait forever: use those
@@ -65,6 +76,15 @@ func (m *Manual) Lost(s *player.Session, c player.Conn) (over bool, err error) {
 	m.r.mailbox <- &lostPost{s, c}
 	return m.Tick()
 }
+
+// Checkpoint writes down the room as it is, as Room.Checkpoint does. It does not wait: the error may be ErrPending.
+func (m *Manual) Checkpoint() ([]byte, error) {
+	m.r.works.Wait()
+	return m.r.checkpoint()
+}
+
+// Record sets the room's recorder, from the next tick on; nil for none.
+func (m *Manual) Record(r Recorder) { m.r.cfg.Recorder = r }
 
 func tickFor[T any](m *Manual, p post, a *answer[T]) (T, error) {
 	m.r.mailbox <- p

@@ -74,6 +74,7 @@ type Room struct {
 	seats     []*seat
 	watchers  []*seat         // spectators
 	delayed   *Playback       // what spectators see, if they see the past
+	origin    *checkpoint     // from which it has yet to be restored, nil for none
 	late      [][]byte        // frames that it has yet to make, a ring
 	lateAt    int             // where the next one goes
 	announced []*player.Event // scratch
@@ -90,6 +91,8 @@ type Room struct {
 	recorded  int             // how many
 	frame     []byte
 	event     []byte // scratch
+
+	checkpoints []*checkpointPost // that wait
 }
 
 // Info is what the lobby lists of a room.
@@ -109,6 +112,15 @@ func New(kind AnyKind, cfg Config) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, err := newRoom(spec, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.publish()
+	return r, nil
+}
+
+func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 	if cfg.ID == "" || strings.Contains(cfg.ID, ".") {
 		return nil, fmt.Errorf("room: ID %q must be neither empty nor contain a dot", cfg.ID)
 	}
@@ -124,7 +136,7 @@ func New(kind AnyKind, cfg Config) (*Room, error) {
 	if cfg.Registry == nil {
 		cfg.Registry = new(player.Registry)
 	}
-	r := &Room{
+	r = &Room{
 		id: cfg.ID, spec: spec, cfg: cfg, base: time.Now(), names: map[string]string{},
 		mailbox: make(chan post, 256), wake: make(chan struct{}, 1), done: make(chan struct{}),
 		byToken: map[string]*seat{},
@@ -143,7 +155,6 @@ func New(kind AnyKind, cfg Config) (*Room, error) {
 	for name := range r.core.handlers {
 		r.names[name] = name
 	}
-	r.publish()
 	return r, nil
 }
 

@@ -19,11 +19,7 @@ func (r *Room) Run(ctx context.Context) error {
 		r.works.Wait()
 	}()
 	r.ctx = ctx
-	now := time.Now()
-	r.clock = NewClock(r.spec.TickRate, now)
-	r.asleep, r.emptyFrom = true, now
-	r.setEpoch()
-
+	r.begin(time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -41,6 +37,19 @@ func (r *Room) Run(ctx context.Context) error {
 		if over, err := r.wakeUp(time.Now()); over {
 			return err
 		}
+	}
+}
+
+// begin starts the room's time.
+func (r *Room) begin(now time.Time) {
+	r.clock = NewClock(r.spec.TickRate, now)
+	r.clock.from(r.core.number)
+	r.asleep, r.emptyFrom = r.empty(), now
+	r.setEpoch()
+	for _, s := range r.seats { // of a room that was restored
+		r.worked = true
+		s.awayUntil = now.Add(r.spec.Grace)
+		r.cfg.Registry.Add(s.session)
 	}
 }
 
@@ -149,6 +158,10 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 			r.emptyFrom = now
 		}
 	}
+	if err := r.answerCheckpoints(); err != nil {
+		r.fail(err)
+		return true, err
+	}
 	return false, nil
 }
 
@@ -215,6 +228,11 @@ func (r *Room) deliver(now time.Time) error {
 	r.deliverWatchers()
 	for i := 0; i < len(r.seats); i++ {
 		s := r.seats[i]
+		if s.conn == nil && !s.player.away { // the room was restored, and the game thinks that the player is here
+			if err := r.command(&command{op: opAway, player: s.player.number}); err != nil {
+				return err
+			}
+		}
 		var mail mail
 		mail, r.rejected = s.letters.take(r.rejected)
 		at := 0
@@ -293,6 +311,13 @@ func (r *Room) newSeat(j Join) *seat {
 
 // seat lets s see a world and be reached.
 func (r *Room) seat(s *seat, c *core) {
+	s.watch(c)
+	s.session.Attach(s.conn, 0)
+	r.cfg.Registry.Add(s.session)
+}
+
+// watch lets s see a world.
+func (s *seat) watch(c *core) {
 	s.world = c.world
 	p := s.player
 	if p.number == 0 {
@@ -300,8 +325,6 @@ func (r *Room) seat(s *seat, c *core) {
 	}
 	s.view = c.world.NewView(s.player.number, sees(c.seer, p))
 	s.session.Number = s.player.number
-	s.session.Attach(s.conn, 0)
-	r.cfg.Registry.Add(s.session)
 }
 
 func (r *Room) empty() bool { return len(r.seats)+len(r.watchers) == 0 }

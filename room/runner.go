@@ -30,6 +30,9 @@ type stepper interface {
 	appendInputs(b []byte) (_ []byte, players int)
 	// load makes the input that a recording tells p's input of this tick; players without one hold theirs.
 	load(p *Player, r *wire.Reader) error
+	// appendFeed appends what of a player's inputs the next ticks depend on, and readFeed reads it into a new feed.
+	appendFeed(b []byte, p *Player) []byte
+	readFeed(p *Player, r *wire.Reader)
 	step(t *Tick)
 }
 
@@ -171,13 +174,38 @@ func (r *runner[In]) appendInputs(b []byte) (_ []byte, players int) {
 		players++
 		b = wire.AppendArray(b, 5)
 		b = wire.AppendUint(b, uint64(in.Player.number))
-		b = wire.AppendUint(b, uint64(in.Seq))
-		b = wire.AppendUint(b, uint64(in.View.Tick))
-		b = wire.AppendUint(b, uint64(in.View.Fraction))
 		// The input as it was taken: a player who is away has one that does not count.
-		b = r.codec.append(b, unsafe.Pointer(&in.Player.feed.(*feed[In]).entry.Value))
+		b = r.appendEntry(b, &in.Player.feed.(*feed[In]).entry)
 	}
 	return b, players
+}
+
+func (r *runner[In]) appendEntry(b []byte, e *player.Entry[In]) []byte {
+	b = wire.AppendUint(b, uint64(e.Seq))
+	b = wire.AppendUint(b, uint64(e.View.Tick))
+	b = wire.AppendUint(b, uint64(e.View.Fraction))
+	return r.codec.append(b, unsafe.Pointer(&e.Value))
+}
+
+func (r *runner[In]) appendFeed(b []byte, p *Player) []byte {
+	f := p.feed.(*feed[In])
+	b = wire.AppendArray(b, 5)
+	b = wire.AppendUint(b, uint64(f.idle))
+	return r.appendEntry(b, &f.entry)
+}
+
+func (r *runner[In]) readFeed(p *Player, rd *wire.Reader) {
+	want(rd, 5)
+	f := p.feed.(*feed[In])
+	idle := rd.Uint32()
+	if err := r.load(p, rd); err != nil {
+		return
+	}
+	f.fresh, f.idle = false, int(idle)
+	// What waited is the client's to send again, beginning with the input after this one.
+	if stale, _ := f.inbox.Put(f.entry, f.mergeWaiting); !stale {
+		f.inbox.Take(r.taken[:1])
+	}
 }
 
 func (r *runner[In]) load(p *Player, rd *wire.Reader) error {

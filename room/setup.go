@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -19,6 +20,7 @@ type Setup struct {
 	world    *state.World
 	handlers map[string]handler
 	signals  map[string]signal
+	timers   map[string]namedTimer
 	listing  json.RawMessage
 }
 
@@ -67,6 +69,37 @@ func OnSignal[T any](s *Setup, name string, f func(t *Tick, v T)) {
 		}
 		f(t, v)
 		return nil
+	}
+}
+
+// namedTimer decodes what a timer was set with, and returns the call to make when it is due.
+type namedTimer func(arg []byte) (func(t *Tick), error)
+
+// Timer is a timer that is known by name, made by OnTimer.
+type Timer[T any] struct{ name string }
+
+// OnTimer registers f under a name, to be called by the timers that the Timer's After sets. Unlike the closures of
+// Tick.After these can be written down: a game that is a Checkpointer uses them for all that takes long. OnTimer
+// panics if name is taken, empty or longer than 64 bytes.
+func OnTimer[T any](s *Setup, name string, f func(t *Tick, arg T)) *Timer[T] {
+	if name == "" || len(name) > protocol.MaxName || s.timers[name] != nil {
+		panic(fmt.Sprintf("room.OnTimer: timer name %q is empty, too long or taken", name))
+	}
+	s.timers[name] = func(arg []byte) (func(t *Tick), error) {
+		var v T
+		if err := unmarshal(arg, &v); err != nil {
+			return nil, fmt.Errorf("timer %q: %w", name, err)
+		}
+		return func(t *Tick) { f(t, v) }, nil
+	}
+	return &Timer[T]{name}
+}
+
+// After calls the Timer's function once with arg, as Tick.After would. arg is encoded by msgpack, and what the function
+// gets is decoded from that, now; After panics if it can't be.
+func (m *Timer[T]) After(t *Tick, d time.Duration, arg T) {
+	if err := t.core.setTimer(t.core.due(d), m.name, mustMarshal("timer "+m.name, arg)); err != nil {
+		panic("room: " + err.Error())
 	}
 }
 

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"encoding/json"
@@ -96,12 +97,10 @@ func (c *core) outgoing(name string, body any) *player.Event {
 
 // After calls f once, d after this tick in the game's time, rounded up to whole ticks, at least one;
 // before the Step of that tick. Calls due in the same tick come in the order in which they were asked for. What f
-// captures lives on the heap, a loop's variable in each of its rounds: copy it where the timer is set.
+// captures lives on the heap, a loop's variable in each of its rounds: copy it where the timer is set. A checkpoint can't
+// hold f: it waits for the call. For what takes longer than a moment see OnTimer.
 func (t *Tick) After(d time.Duration, f func(t *Tick)) {
-	c := t.core
-	ticks := (int64(d)*int64(c.spec.TickRate) + int64(time.Second) - 1) / int64(time.Second)
-	c.timerSeq++
-	heap.Push(&c.timers, timer{due: c.number + uint32(max(ticks, 1)), seq: c.timerSeq, call: f})
+	t.core.push(timer{due: t.core.due(d), call: f})
 }
 
 // Go runs slow work on a goroutine of its own, and then calls then with its result before the Step of
@@ -182,17 +181,47 @@ type kick struct {
 type timer struct {
 	due, seq uint32
 	call     func(t *Tick)
+	name     string // of a Timer; "" for a closure
+	arg      []byte
+}
+
+func (t timer) compare(o timer) int {
+	return cmp.Or(cmp.Compare(t.due, o.due), cmp.Compare(t.seq, o.seq))
+}
+
+// due is the tick in which a timer set now is due.
+func (c *core) due(d time.Duration) uint32 {
+	ticks := (int64(d)*int64(c.spec.TickRate) + int64(time.Second) - 1) / int64(time.Second)
+	return c.number + uint32(max(ticks, 1))
+}
+
+func (c *core) push(t timer) {
+	c.timerSeq++
+	t.seq = c.timerSeq
+	heap.Push(&c.timers, t)
+}
+
+// setTimer sets a timer of OnTimer.
+func (c *core) setTimer(due uint32, name string, arg []byte) error {
+	decode := c.named[name]
+	if decode == nil {
+		return fmt.Errorf("there is no timer %q", name)
+	}
+	call, err := decode(arg)
+	if err != nil {
+		return err
+	}
+	c.push(timer{due: due, call: call, name: name, arg: arg})
+	return nil
 }
 
 // timerHeap orders timers by when they are due, then by when they were asked for.
 type timerHeap []timer
 
-func (h timerHeap) Len() int { return len(h) }
-func (h timerHeap) Less(i, j int) bool {
-	return h[i].due < h[j].due || h[i].due == h[j].due && h[i].seq < h[j].seq
-}
-func (h timerHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *timerHeap) Push(x any)   { *h = append(*h, x.(timer)) }
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].compare(h[j]) < 0 }
+func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *timerHeap) Push(x any)        { *h = append(*h, x.(timer)) }
 func (h *timerHeap) Pop() any {
 	last := len(*h) - 1
 	x := (*h)[last]
@@ -220,6 +249,15 @@ func marshal(v any) ([]byte, error) {
 		return nil, fmt.Errorf("%T does not travel: use numbers, strings, slices, maps and structs of them, not a time.Time: %w", v, r.Err())
 	}
 	return b, nil
+}
+
+// unmarshal decodes what marshal encoded, or says why it is no such thing: it may come from anywhere.
+func unmarshal(b []byte, v any) error {
+	r := wire.NewReader(b)
+	if r.Skip(); r.Finish() != nil {
+		return r.Err()
+	}
+	return msgpack.Unmarshal(b, v)
 }
 
 var _ heap.Interface = (*timerHeap)(nil)

@@ -118,7 +118,13 @@ func (r *Room) follow() error {
 	r.lateAt = (r.lateAt + 1) % len(r.late)
 	var err error
 	if len(*due) > 0 {
-		err = r.delayed.Step(*due)
+		if r.origin != nil {
+			err = r.delayed.core.restore(r.origin)
+			r.origin = nil
+		}
+		if err == nil {
+			err = r.delayed.Step(*due)
+		}
 	}
 	*due = append((*due)[:0], r.frame...)
 	return err

@@ -40,10 +40,15 @@ func (Panics) Context() context.Context { return context.Background() }
 
 // Room is a room under test. What goes wrong in it, a panic of the game included, fails the test.
 type Room struct {
-	t       T
-	manual  *room.Manual
-	players []*Player
-	over    bool
+	t        T
+	kind     room.AnyKind
+	cfg      room.Config
+	manual   *room.Manual
+	players  []*Player
+	over     bool
+	recorder room.Recorder // the test's
+	shadows  []*room.Playback
+	astray   error // of a shadow
 }
 
 // New makes a room of that kind, with seed 1.
@@ -59,7 +64,67 @@ func NewSeeded(t T, kind room.AnyKind, cfg room.Config) *Room {
 	if err != nil {
 		t.Fatalf("making the room: %v", err)
 	}
-	return &Room{t: t, manual: m}
+	return &Room{t: t, kind: kind, cfg: cfg, manual: m, recorder: cfg.Recorder}
+}
+
+// Checkpoint writes down the room as it is now.
+func (r *Room) Checkpoint() []byte {
+	r.t.Helper()
+	b, err := r.manual.Checkpoint()
+	if err != nil {
+		r.t.Fatalf("writing down the room: %v", err)
+	}
+	return b
+}
+
+// Shadow writes down the room as it is now, and makes a second one from that: from now on, it makes every tick of the
+// first one again, from the same inputs. The test fails when their worlds differ, which tells that the game's Save and
+// Restore forget something, or that the game is not deterministic.
+func (r *Room) Shadow() {
+	r.t.Helper()
+	p, err := room.RestorePlayback(r.kind, r.Checkpoint())
+	if err != nil {
+		r.t.Fatalf("making a room from a checkpoint: %v", err)
+	}
+	r.shadows = append(r.shadows, p)
+	r.manual.Record(recorder{r})
+}
+
+// recorder hands what a room records to its shadows, and to the test's own recorder.
+type recorder struct{ *Room }
+
+var _ room.Recorder = recorder{}
+
+// Record implements room.Recorder.
+func (r recorder) Record(tick uint32, frame []byte, world func() uint32, failed error) {
+	if r.recorder != nil {
+		r.recorder.Record(tick, frame, world, failed)
+	}
+	for _, p := range r.shadows {
+		from := p.Tick()
+		err := p.Step(frame)
+		if err == nil && p.Checksum() != world() {
+			err = errors.New("their worlds differ")
+		}
+		if failed == nil && err != nil && r.astray == nil {
+			r.astray = fmt.Errorf("a room made from a checkpoint goes astray after tick %d: %w", from, err)
+		}
+	}
+}
+
+// Restart ends the room without a word, as when its server is killed, and goes on with one made from a checkpoint of it. Every
+// player's connection is lost: see Player.Resume.
+func (r *Room) Restart() {
+	r.t.Helper()
+	b := r.Checkpoint()
+	m, err := room.RestoreManual(r.t.Context(), r.kind, b, r.cfg)
+	if err != nil {
+		r.t.Fatalf("making a room from a checkpoint: %v", err)
+	}
+	for _, p := range r.players {
+		p.away = true
+	}
+	r.manual, r.shadows = m, nil
 }
 
 // Tick makes n ticks.
@@ -80,6 +145,9 @@ func (r *Room) check(over bool, err error) {
 		r.t.Fatalf("%v\n%s", p, p.Stack)
 	}
 	r.over = r.over || over
+	if r.astray != nil {
+		r.t.Fatalf("%v", r.astray)
+	}
 	for _, p := range r.players {
 		if p.fault != nil {
 			r.t.Fatalf("%s's copy of the world: %v", p.name, p.fault)
@@ -195,15 +263,25 @@ func (p *Player) Lose() {
 	p.room.check(over, err)
 }
 
-// Resume makes a tick in which the player comes back and continues from the last snapshot applied.
+// Resume makes a tick in which the player comes back and continues from the last snapshot applied. That the seat is gone
+// fails the test; see TryResume.
 func (p *Player) Resume() {
 	p.room.t.Helper()
-	p.away = false
-	_, err := p.room.manual.Resume(room.Resume{Token: p.welcome.Token, Tick: p.replica.Tick(), Conn: p})
-	if err != nil {
+	if err := p.TryResume(); err != nil {
 		p.room.t.Fatalf("%s can't resume: %v", p.name, err)
 	}
+}
+
+// TryResume is Resume that returns room.ErrToken if the seat is gone.
+func (p *Player) TryResume() error {
+	p.room.t.Helper()
+	p.away = false
+	session, err := p.room.manual.Resume(room.Resume{Token: p.welcome.Token, Tick: p.replica.Tick(), Conn: p})
+	if p.away = err != nil; err == nil {
+		p.session = session
+	}
 	p.room.check(false, nil)
+	return err
 }
 
 // Bye is how the player's connection was ended, nil while it was not.
