@@ -13,7 +13,6 @@ const CodeNormal Code = 1000
 const (
 	CodeSlowReader  Code = 4000 // the client did not read what it was sent in time
 	CodePongTimeout Code = 4001 // two heartbeats went unanswered
-	CodeBacklog     Code = 4002 // more reliable events waited for the client than are kept
 	CodeLost        Code = 4003 // the connection broke
 )
 
@@ -23,6 +22,7 @@ const (
 	CodeRoomStuck    Code = 4101 // the game stopped answering; the room is gone
 	CodeShuttingDown Code = 4102 // the server is stopping
 	CodeGone         Code = 4103 // the seat's grace period is over, or the room has ended meanwhile
+	CodeBacklog      Code = 4104 // more reliable events waited for the client than are kept: what is lost can't be made good
 )
 
 // Codes whose advice is to stop: doing the same again would end the same way.

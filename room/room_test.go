@@ -481,6 +481,9 @@ func TestABacklogThatOverflowsEndsTheSeat(t *testing.T) {
 			require.NoError(t, other.readAndAck(so))
 		}
 		require.Equal(t, protocol.CodeBacklog, c.closeError().Code)
+		require.Equal(t, protocol.AdviceMatch, c.closeError().Code.Advice())
+		_, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Conn: new(client)})
+		require.ErrorIs(t, err, room.ErrToken, "the seat is gone, as the advice says")
 		require.Nil(t, other.closeError())
 		require.EqualValues(t, 1, r.stats.Backlogs.Load())
 		require.NoError(t, s.Receive(c, time.Now(), protocol.AppendAck(nil, 1)), "what it still sends is ignored")

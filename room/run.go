@@ -257,7 +257,6 @@ func (r *Room) deliver(now time.Time) error {
 			err = r.leave(s, CauseLeft, protocol.CodeNormal, "you left")
 		case s.backlog.full:
 			r.cfg.Stats.Backlogs.Add(1)
-			// Not to be resumed: what was lost can't be made good.
 			err = r.leave(s, CauseLost, protocol.CodeBacklog, "too many events waited for you")
 		case s.conn == nil && !now.Before(s.awayUntil):
 			r.cfg.Stats.Expired.Add(1)

@@ -59,8 +59,8 @@ type outcome int
 // outcomes are the codes that are counted on their own.
 var outcomes = [...]protocol.Code{
 	outcomeOther: 0, outcomeTooLarge: 0, outcomeBadFrame: 0,
-	3: protocol.CodeNormal, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeBacklog, protocol.CodeLost,
-	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone,
+	3: protocol.CodeNormal, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeLost,
+	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone, protocol.CodeBacklog,
 	protocol.CodeProtocol, protocol.CodeFlood, protocol.CodeKicked, protocol.CodeReplaced, protocol.CodeRefused,
 	protocol.CodeRoomEnded,
 }
