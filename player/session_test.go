@@ -133,6 +133,7 @@ func TestSessionRefusesWhatIsNoProtocol(t *testing.T) {
 			require.Equal(t, protocol.CodeProtocol, e.Code)
 			require.Contains(t, e.Reason, c.fault)
 			require.Equal(t, int64(1), s.stats.Malformed.Load())
+			require.Equal(t, strings.Contains(c.fault, "joining"), s.stats.Early.Load() == 1)
 			require.Empty(t, s.room.inputs)
 		})
 	}

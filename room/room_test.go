@@ -657,6 +657,8 @@ func TestSequenceNumbersThatJumpTooFarAreAProtocolError(t *testing.T) {
 		var ce *protocol.CloseError
 		require.ErrorAs(t, err, &ce)
 		require.Equal(t, protocol.CodeProtocol, ce.Code)
+		require.EqualValues(t, 1, r.player.Malformed.Load())
+		require.EqualValues(t, 2, r.player.Stale.Load())
 		require.NoError(t, r.stop())
 	})
 }

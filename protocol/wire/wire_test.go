@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -214,6 +215,38 @@ func TestReadingAllocatesNothing(t *testing.T) {
 			panic(r.Err())
 		}
 	}))
+}
+
+// What a length claims is never taken for granted, nor made room for: only the error takes memory.
+func TestALyingLengthAllocatesNothing(t *testing.T) {
+	skip := func(r *wire.Reader) { r.Skip() }
+	for _, c := range []struct {
+		name string
+		in   []byte
+		read func(*wire.Reader)
+	}{
+		{"an array", []byte{0xdd, 0xff, 0xff, 0xff, 0xff}, func(r *wire.Reader) { r.Array() }},
+		{"a map", []byte{0xdf, 0xff, 0xff, 0xff, 0xff}, func(r *wire.Reader) { r.Map() }},
+		{"a string", []byte{0xdb, 0xff, 0xff, 0xff, 0xff}, func(r *wire.Reader) { _ = r.String() }},
+		{"bytes", []byte{0xc6, 0xff, 0xff, 0xff, 0xff}, func(r *wire.Reader) { r.Bytes() }},
+		{"an array to be skipped", []byte{0xdd, 0xff, 0xff, 0xff, 0xff}, skip},
+		{"a map to be skipped", []byte{0xdf, 0xff, 0xff, 0xff, 0xff}, skip},
+		{"arrays in arrays", bytes.Repeat([]byte{0xdd, 0xff, 0xff, 0xff, 0xff}, 9), func(r *wire.Reader) { r.Raw() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			const times = 1000
+			runtime.ReadMemStats(&before)
+			for range times {
+				var r wire.Reader
+				r.Reset(c.in)
+				c.read(&r)
+				require.ErrorIs(t, r.Err(), wire.ErrLength)
+			}
+			runtime.ReadMemStats(&after)
+			require.Less(t, (after.TotalAlloc-before.TotalAlloc)/times, uint64(4<<10))
+		})
+	}
 }
 
 func TestPrimitivesAreTheGoldenOnes(t *testing.T) {

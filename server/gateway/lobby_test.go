@@ -101,6 +101,7 @@ func TestRealRoomIsJoinedResumedAndLeft(t *testing.T) {
 
 		c := e.connect("resume=" + first.Token + "&tick=1").listen() // a second tab
 		b.ended(protocol.CodeReplaced)
+		require.EqualValues(t, 1, e.Stats().Closed(protocol.CodeReplaced))
 		time.Sleep(time.Second)
 		require.True(t, c.welcome().Resumed)
 
@@ -125,6 +126,7 @@ func TestRealRoomRefuses(t *testing.T) {
 		reason, _ := c.ended(protocol.CodeRefused)
 		require.Equal(t, "you know why", reason)
 		settle()
+		require.EqualValues(t, 1, e.Stats().Closed(protocol.CodeRefused))
 		e.matched("Ada") // the seat was given back
 	})
 }

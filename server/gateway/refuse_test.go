@@ -237,6 +237,7 @@ func TestConnectRefuses(t *testing.T) {
 			require.Equal(t, c.status, status, he.Message)
 			require.Equal(t, c.code, he.Code)
 			require.Contains(t, he.Message, c.says)
+			require.Equal(t, int64(1), e.Stats().Refused(c.code))
 			require.Len(t, e.lobby.held, held, "nothing is used up")
 			require.Zero(t, e.lobby.taken)
 		})
