@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"net"
+	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/tickhall/tickhall/protocol"
@@ -17,6 +20,7 @@ type Stats struct {
 	BytesOut    atomic.Int64 // likewise
 	Congested   atomic.Int64 // messages not sent, an earlier one not having left yet
 	Panics      atomic.Int64 // connections closed since their reader panicked
+	Silent      atomic.Int64 // connections that ended without a byte of a request: see CountSilent
 
 	refused [len(refusals)]atomic.Int64
 	closed  [len(outcomes)]atomic.Int64
@@ -34,11 +38,29 @@ func (s *Stats) Each(f func(name, label, value string, n int64)) {
 	f("bytes_out", "", "", s.BytesOut.Load())
 	f("congested", "", "", s.Congested.Load())
 	f("panics", "", "", s.Panics.Load())
+	f("silent", "", "", s.Silent.Load())
 	for i := range refusals {
 		f("refused", "code", refusals[i].code, s.refused[i].Load())
 	}
 	for i := range s.closed {
 		f("closed", "code", outcome(i).String(), s.closed[i].Load())
+	}
+}
+
+// CountSilent returns a http.Server's ConnState that counts who connects and says nothing.
+func (s *Stats) CountSilent() func(net.Conn, http.ConnState) {
+	var silent sync.Map // those who have said nothing yet
+	return func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			silent.Store(c, nil)
+		case http.StateClosed:
+			if _, ok := silent.LoadAndDelete(c); ok {
+				s.Silent.Add(1)
+			}
+		default:
+			silent.Delete(c)
+		}
 	}
 }
 

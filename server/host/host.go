@@ -130,7 +130,7 @@ func (h *Host) Run(ctx context.Context) error {
 	defer stopMetrics()
 	server := &http.Server{
 		Handler: h.handler, ReadTimeout: readTimeout, ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnState: h.gateway.Stats().CountSilent(),
 		ErrorLog: slog.NewLogLogger(h.cfg.Log.Handler(), slog.LevelWarn),
 	}
 	var wg sync.WaitGroup

@@ -102,6 +102,7 @@ var gatewayMetrics = map[string]struct{ name, help string }{
 	"bytes_in":     {"received_bytes_total", "Bytes received over WebSocket, frame headers included."},
 	"bytes_out":    {"sent_bytes_total", "Bytes sent over WebSocket, frame headers included."},
 	"congested":    {"sends_congested_total", "Messages not sent, an earlier one not having left yet."},
+	"silent":       {"connections_silent_total", "Connections that ended without a byte of a request."},
 	"refused":      {"refusals_total", "Requests refused before an upgrade, by the code of the answer."},
 	"closed":       {"connections_closed_total", "Connections closed, by the code of the farewell."},
 }
