@@ -211,6 +211,35 @@ func ExampleSeer() {
 	// player 2 sees card 2 of value 12
 }
 
+// A player may say two lines at once, then one a second.
+func ExampleBucket() {
+	r := roomtest.New(roomtest.Panics{}, kind(func(s *room.Setup) room.Game[struct{}] {
+		said := map[string]*room.Bucket{} // by user
+		room.Handle(s, "say", func(t *room.Tick, p *room.Player, m Say) (struct{}, error) {
+			if said[p.User()] == nil {
+				said[p.User()] = new(room.Bucket)
+			}
+			if !said[p.User()].Take(t, 2, time.Second) {
+				return struct{}{}, room.Errorf("too_fast", "one line a second")
+			}
+			return struct{}{}, nil
+		})
+		return base{}
+	}))
+	ada := r.Join("Ada")
+	for range 4 {
+		fmt.Println(ada.Call("say", Say{"hi"}, nil))
+	}
+	r.Tick(6) // 1 s after the first
+	fmt.Println(ada.Call("say", Say{"hi"}, nil))
+	// Output:
+	// <nil>
+	// <nil>
+	// one line a second
+	// one line a second
+	// <nil>
+}
+
 type Candle struct {
 	Lit bool `sync:"lit"`
 }

@@ -23,7 +23,7 @@ const firstChunk = 8
 //
 //	sync:"name[,step=N/D][,rate=other][,turn=N][,owner]"
 //
-// A field of any integer kind saturates at MaxInt from 0. A float needs a step, a positive number such
+// A field of any integer kind, such as an ID, saturates at MaxInt from 0. A float needs a step, a positive number such
 // as 1/8, 0.125 or 2, of which it is rounded to a multiple, at most MaxFloat steps from 0; or turn=N, N
 // from 2 to MaxTurn, which makes it an angle in radians with N units to the turn. NaN becomes 0. A string
 // is cut at MaxString bytes and made valid UTF-8. rate= names the float field that is this float's rate

@@ -45,6 +45,7 @@ type Room struct {
 	cfg      room.Config
 	manual   *room.Manual
 	players  []*Player
+	letters  []letter
 	over     bool
 	recorder room.Recorder // the test's
 	shadows  []*room.Playback
@@ -57,14 +58,20 @@ func New(t T, kind room.AnyKind) *Room {
 	return NewSeeded(t, kind, room.Config{ID: "test", Seed: 1})
 }
 
-// NewSeeded makes a room of that kind with a Config of the test's choice: its seed, or a recorder.
+// NewSeeded makes a room of that kind with a Config of the test's choice: its seed, options, or a recorder. Without a
+// Courier of its own, what the game sends by Tick.SendUser and SendRoom waits for Letters.
 func NewSeeded(t T, kind room.AnyKind, cfg room.Config) *Room {
 	t.Helper()
+	r := &Room{t: t, kind: kind, recorder: cfg.Recorder}
+	if cfg.Courier == nil {
+		cfg.Courier = courier{r}
+	}
 	m, err := room.NewManual(t.Context(), kind, cfg)
 	if err != nil {
 		t.Fatalf("making the room: %v", err)
 	}
-	return &Room{t: t, kind: kind, cfg: cfg, manual: m, recorder: cfg.Recorder}
+	r.cfg, r.manual = cfg, m
+	return r
 }
 
 // Checkpoint writes down the room as it is now.
@@ -195,25 +202,124 @@ type Bye struct {
 	Result []byte // msgpack, nil for none
 }
 
-// Join makes a tick in which a player of that name joins. A refusal fails the test; see TryJoin.
+// Join makes a tick in which a player of that name joins, whose user id is "user-" and the name. A refusal fails the
+// test; see TryJoin.
 func (r *Room) Join(name string) *Player {
 	r.t.Helper()
-	p, err := r.TryJoin(name)
-	if err != nil {
-		r.t.Fatalf("%s is refused: %v", name, err)
-	}
-	return p
+	return r.JoinAs(named(name))
 }
 
 // TryJoin makes a tick in which a player of that name asks to join, and returns the refusal.
 func (r *Room) TryJoin(name string) (*Player, error) {
 	r.t.Helper()
-	p := &Player{room: r, name: name, answers: map[uint32]answer{}}
+	return r.TryJoinAs(named(name))
+}
+
+func named(name string) room.Identity { return room.Identity{User: "user-" + name, Name: name} }
+
+// JoinAs is Join for a player with a user id, claims or a team of the test's choice.
+func (r *Room) JoinAs(who room.Identity) *Player {
+	r.t.Helper()
+	p, err := r.TryJoinAs(who)
+	if err != nil {
+		r.t.Fatalf("%s is refused: %v", who.Name, err)
+	}
+	return p
+}
+
+// TryJoinAs is JoinAs that returns the refusal.
+func (r *Room) TryJoinAs(who room.Identity) (*Player, error) {
+	r.t.Helper()
+	return r.join(room.Join{Who: who})
+}
+
+// Watch makes a tick in which a spectator joins. Its World is nil until the first snapshot, which comes as late as the
+// kind's SpectatorDelay says.
+func (r *Room) Watch() *Player {
+	r.t.Helper()
+	p, err := r.join(room.Join{Who: named("spectator"), Spectate: true})
+	if err != nil {
+		r.t.Fatalf("a spectator is refused: %v", err)
+	}
+	return p
+}
+
+func (r *Room) join(j room.Join) (*Player, error) {
+	r.t.Helper()
+	p := &Player{room: r, name: j.Who.Name, answers: map[uint32]answer{}}
 	r.players = append(r.players, p)
-	session, err := r.manual.Join(room.Join{Who: room.Identity{User: "user-" + name, Name: name}, Conn: p})
+	j.Conn = p
+	session, err := r.manual.Join(j)
 	r.check(false, err)
 	p.session = session
 	return p, err
+}
+
+// Signal makes a tick in which the game gets a signal, as from Room.Signal.
+func (r *Room) Signal(name string, body any) {
+	r.t.Helper()
+	if err := r.manual.Room().Signal(r.t.Context(), name, body); err != nil {
+		r.t.Fatalf("%v", err)
+	}
+	r.Tick(1)
+}
+
+// letter is an event that the game sent elsewhere.
+type letter struct {
+	to string
+	event
+}
+
+type courier struct{ *Room }
+
+var _ room.Courier = courier{}
+
+// ToUser implements room.Courier.
+func (c courier) ToUser(user string, e *player.Event) int {
+	c.keep(user, e)
+	return 0
+}
+
+// ToRoom implements room.Courier.
+func (c courier) ToRoom(id string, e *player.Event) bool {
+	c.keep(id, e)
+	return false
+}
+
+func (c courier) keep(to string, e *player.Event) {
+	r := wire.NewReader(e.Append(nil, 1))
+	n := r.Array()
+	r.Uint32() // its kind
+	_, name, body, err := protocol.ReadEvent(r, n)
+	if err != nil {
+		c.t.Fatalf("what the game sends to %s: %v", to, err)
+	}
+	c.letters = append(c.letters, letter{to, event{string(name), body}})
+}
+
+// Letters takes the events of that name which the game has sent since the last call to a user, by Tick.SendUser, or to
+// another room, by SendRoom; to is the id.
+func Letters[T any](r *Room, to, name string) []T {
+	r.t.Helper()
+	var got []T
+	kept := r.letters[:0]
+	for _, l := range r.letters {
+		if l.to != to || l.name != name {
+			kept = append(kept, l)
+			continue
+		}
+		got = append(got, decode[T](r, l.event))
+	}
+	r.letters = kept
+	return got
+}
+
+func decode[T any](r *Room, e event) (v T) {
+	r.t.Helper()
+	if err := msgpack.Unmarshal(e.body, &v); err != nil {
+		r.t.Fatalf("event %q: %v", e.name, err)
+	}
+	return v
 }
 
 // Number is the seat's number: see room.Player.
@@ -310,11 +416,7 @@ func Events[T any](p *Player, name string) []T {
 			kept = append(kept, e)
 			continue
 		}
-		var v T
-		if err := msgpack.Unmarshal(e.body, &v); err != nil {
-			p.room.t.Fatalf("event %q: %v", name, err)
-		}
-		got = append(got, v)
+		got = append(got, decode[T](p.room, e))
 	}
 	p.events = kept
 	return got
