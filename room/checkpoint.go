@@ -210,7 +210,10 @@ func RestorePlayback(kind AnyKind, b []byte) (*Playback, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.core.restore(cp)
+	if err := p.core.restore(cp); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // pending tells what of the core only a closure knows.
