@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +105,92 @@ func ExampleGo() {
 	r.Tick(1)
 	fmt.Println(roomtest.Events[string](ada, "forecast"))
 	// Output: [sunny in London]
+}
+
+// Chance and time are the room's own: the same seed throws the same dice at the same moments.
+func ExampleTick_Rand() {
+	type thrown struct {
+		At  string
+		Die int
+	}
+	dice := kind(func(s *room.Setup) room.Game[struct{}] {
+		room.Handle(s, "throw", func(t *room.Tick, p *room.Player, _ struct{}) (thrown, error) {
+			return thrown{t.Time().String(), 1 + t.Rand().IntN(6)}, nil
+		})
+		return base{}
+	})
+	for _, seed := range []uint64{1, 1} {
+		r := roomtest.NewSeeded(roomtest.Panics{}, dice, room.Config{ID: "dice", Seed: seed})
+		ada := r.Join("Ada")
+		var one, two thrown
+		_ = ada.Call("throw", struct{}{}, &one)
+		_ = ada.Call("throw", struct{}{}, &two)
+		fmt.Println(one, two)
+	}
+	// Output:
+	// {200ms 3} {300ms 6}
+	// {200ms 3} {300ms 6}
+}
+
+// What whoever asks for a room wants of it, and what others look for.
+func ExampleSetup_Options() {
+	type options struct {
+		Map string `json:"map"`
+	}
+	k := room.Kind[struct{}]{Name: "example", New: func(s *room.Setup) (room.Game[struct{}], error) {
+		o := options{Map: "harbour"}
+		if err := s.Options(&o); err != nil {
+			return nil, err // of code "bad_options": the player is shown it
+		}
+		s.SetListing(o)
+		return base{}, nil
+	}}
+	r, _ := room.New(k, room.Config{ID: "one", Options: []byte(`{"map": "forest"}`)})
+	fmt.Println(string(r.Info().Data))
+	_, err := room.New(k, room.Config{ID: "two", Options: []byte(`{"mop": "forest"}`)})
+	fmt.Println(err)
+	// Output:
+	// {"map":"forest"}
+	// room kind "example": New: options: json: unknown field "mop"
+}
+
+// What comes from the server's own code, not from a player.
+func ExampleOnSignal() {
+	r := roomtest.New(roomtest.Panics{}, kind(func(s *room.Setup) room.Game[struct{}] {
+		room.OnSignal(s, "curfew", func(t *room.Tick, hour int) { t.Broadcast("curfew", hour) })
+		return base{}
+	}))
+	ada := r.Join("Ada")
+	r.Signal("curfew", 22) // in a server: Room.Signal
+	fmt.Println(roomtest.Events[int](ada, "curfew"))
+	// Output: [22]
+}
+
+// reel is a Recorder that keeps all frames in memory.
+type reel struct {
+	frames [][]byte
+	sum    uint32 // of the world after the last
+}
+
+func (r *reel) Record(tick uint32, frame []byte, world func() uint32, failed error) {
+	r.frames, r.sum = append(r.frames, bytes.Clone(frame)), world()
+}
+
+// A recorded match is made again, tick by tick, to the same checksum.
+func ExamplePlayback() {
+	rec := new(reel)
+	r := roomtest.NewSeeded(roomtest.Panics{}, Kind, room.Config{ID: "garden", Seed: 3, Recorder: rec})
+	ada := r.Join("Ada")
+	for range 5 {
+		ada.Input(Move{DX: 1})
+		r.Tick(1)
+	}
+	again, err := room.NewPlayback(Kind, 3, nil)
+	for _, frame := range rec.frames {
+		err = errors.Join(err, again.Step(frame))
+	}
+	fmt.Println(again.Tick(), again.Checksum() == rec.sum, err)
+	// Output: 6 true <nil>
 }
 
 type finals struct{ base }

@@ -124,3 +124,23 @@ func TestAShadowTellsWhatWasForgotten(t *testing.T) {
 		require.Equal(t, "a room made from a checkpoint goes astray after tick 4: their worlds differ", rec.fault)
 	}
 }
+
+// A test of a game: who is in it, what they send, what each of them sees, tick by tick.
+func Example() {
+	r := roomtest.New(roomtest.Panics{}, kind(false)) // in a test, give it t
+	ada := r.Join("Ada")
+	r.Tick(2)
+	r.Signal("open", true)
+	for id, door := range roomtest.Table[Door](ada, "door").All() {
+		fmt.Println(id, door.Open)
+	}
+	fmt.Println(roomtest.Letters[string](r, "landlord", "came"))
+	ada.Lose()
+	ada.Resume()
+	ada.Leave()
+	fmt.Println(r.Info().Players, ada.Bye().Code)
+	// Output:
+	// 1 true
+	// [Ada]
+	// 0 normal
+}
