@@ -145,6 +145,7 @@ func TestWatchersKnowTheRooms(t *testing.T) {
 		require.Len(t, late.known(), 5)
 		stop()
 		calls := len(late.times())
+		time.Sleep(5 * time.Millisecond) // so that no change falls on the moment at which watchers are told
 		for i := range 400 {
 			l.Lock(seats[9].Room().ID(), i%2 == 0)
 			time.Sleep(10 * time.Millisecond)
