@@ -166,8 +166,9 @@ func (r *Room) checkpoint() ([]byte, error) {
 
 // Restore makes a room that goes on where a checkpoint was taken, of a kind that is the same in name, rate and tables.
 // ID, Seed and Options are the checkpoint's, whatever cfg says. Its players have lost their connections, and the
-// kind's Grace to resume with the tokens that they have; spectators are gone. Like New it starts nothing. The error
-// wraps ErrCheckpoint, or is the game's.
+// kind's Grace to resume with the tokens that they have; spectators are gone. One who has seen later ticks than the
+// checkpoint's gets a KEY of an earlier world, and events again that came after it. Like New it starts nothing. The
+// error wraps ErrCheckpoint, or is ErrNoCheckpoint or the game's.
 func Restore(kind AnyKind, b []byte, cfg Config) (*Room, error) {
 	spec, err := SpecOf(kind)
 	if err != nil {

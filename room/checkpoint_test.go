@@ -206,6 +206,30 @@ func TestEventsCrossARestartOnce(t *testing.T) {
 	require.Contains(t, c.replies[9], "captain")
 }
 
+func TestAnOlderCheckpointTakesPlayersBack(t *testing.T) {
+	m, err := room.NewManual(t.Context(), diaryKind(nil), room.Config{ID: "x", Log: silent})
+	require.NoError(t, err)
+	c := new(client)
+	s, err := m.Join(room.Join{Who: room.Identity{User: "ada", Name: "Ada"}, Conn: c})
+	require.NoError(t, err)
+	b, err := m.Checkpoint()
+	require.NoError(t, err)
+	for range 50 {
+		_, err = m.Tick()
+		require.NoError(t, err)
+		require.NoError(t, c.readAndAck(s))
+	}
+	seen, keys := c.replica.Tick(), c.keys
+	m, err = room.RestoreManual(t.Context(), diaryKind(nil), b, room.Config{Log: silent})
+	require.NoError(t, err)
+	_, err = m.Resume(room.Resume{Token: c.welcome.Token, Tick: seen, Conn: c})
+	require.NoError(t, err)
+	_, err = c.read(-1)
+	require.NoError(t, err)
+	require.Equal(t, keys+1, c.keys)
+	require.Less(t, c.replica.Tick(), seen)
+}
+
 func TestSpectatorsOfARestoredRoomSeeThePastToo(t *testing.T) {
 	k := stormKind(20)
 	k.Spectators, k.SpectatorDelay = 1, 30
