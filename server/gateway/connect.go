@@ -279,6 +279,11 @@ func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
 		})
 	}
 	if err == nil {
+		// Only now is the session where a kick looks for it: a ban since the ticket was looked at, or while the seat was
+		// kept, found nobody.
+		if e := g.banned(time.Now(), s.User); e != nil {
+			s.Kick(e.Message)
+		}
 		return s
 	}
 	var refused *room.Error

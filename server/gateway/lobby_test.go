@@ -12,18 +12,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/wire"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
 )
 
-// still is a game in which nothing happens, but one name is not welcome.
-type still struct{}
+// still is a game in which nothing happens, but one name is not welcome, and another is banned while it comes in.
+type still struct{ users *player.Registry }
 
-func (still) Join(_ *room.Tick, p *room.Player) error {
-	if p.Name() == "Mallory" {
+func (g still) Join(_ *room.Tick, p *room.Player) error {
+	switch p.Name() {
+	case "Mallory":
 		return room.Errorf("banned", "you know why")
+	case "Trudy":
+		g.users.Ban(p.User(), time.Now().Add(time.Hour), "spying")
+		g.users.Kick(p.User(), "spying")
 	}
 	return nil
 }
@@ -31,14 +36,17 @@ func (still) Leave(*room.Tick, *room.Player, room.Cause) {}
 func (still) Step(*room.Tick, []room.Input[struct{}])    {}
 
 // stillKind's input needs no field, and its world no table.
-var stillKind = room.Kind[struct{}]{Name: "still", MaxPlayers: 1, New: func(*room.Setup) (room.Game[struct{}], error) { return still{}, nil }}
+var stillKind = room.Kind[struct{}]{Name: "still", MaxPlayers: 1}
 
 // beside runs f in a bubble with a gateway before a real lobby.
 func beside(t *testing.T, f func(t *testing.T, e *edge)) {
 	synctest.Test(t, func(t *testing.T) {
-		l, err := lobby.New(lobby.Config{Kinds: []room.AnyKind{stillKind}, MaxRooms: 1})
+		registry := new(player.Registry)
+		kind := stillKind
+		kind.New = func(*room.Setup) (room.Game[struct{}], error) { return still{registry}, nil }
+		l, err := lobby.New(lobby.Config{Kinds: []room.AnyKind{kind}, MaxRooms: 1, Registry: registry})
 		require.NoError(t, err)
-		e := newEdge(t, Config{})
+		e := newEdge(t, Config{Registry: registry})
 		e.cfg.Lobby = FromLobby(l)
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
@@ -142,5 +150,33 @@ func TestRealRoomLetsGoOfALostPlayer(t *testing.T) {
 		status, he, _, _ := e.do(newGet("resume=" + token))
 		require.Equal(t, http.StatusNotFound, status)
 		require.Equal(t, protocol.ErrTokenUnknown, he.Code)
+	})
+}
+
+func TestBanHoldsWhileSomebodyComesIn(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		c := e.connect(e.matched("Trudy")).listen()
+		time.Sleep(time.Second)
+		require.Zero(t, e.cfg.Registry.Len())
+		reason, _ := c.ended(protocol.CodeKicked)
+		require.Contains(t, reason, "spying")
+		settle()
+		e.matched("Ada") // the seat was given back
+	})
+}
+
+func TestBanHoldsForWhoComesBack(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		a := e.connect(e.matched("Ada")).listen()
+		time.Sleep(time.Second)
+		w := a.welcome()
+		_ = a.Close() // lost
+		<-a.done
+		e.cfg.Registry.Ban(w.User, time.Now().Add(time.Minute), "cheating")
+		b := e.connect("resume=" + w.Token).listen()
+		time.Sleep(time.Second)
+		require.Zero(t, e.cfg.Registry.Len())
+		reason, _ := b.ended(protocol.CodeKicked)
+		require.Contains(t, reason, "cheating")
 	})
 }
