@@ -36,6 +36,9 @@ var (
 const (
 	// VanishAfter is how long a place is kept for whom nobody asks.
 	VanishAfter = 30 * time.Second
+	// AttendedFor is how long after a poll a player can be matched who is in no room: others should not be matched
+	// with somebody who may have gone.
+	AttendedFor = 5 * time.Second
 	// MaxWait is the longest that Poll waits.
 	MaxWait = 20 * time.Second
 	// DefaultMaxWaiting is that of a Config.
@@ -77,7 +80,7 @@ type Stats struct {
 	Entered   atomic.Int64
 	Matched   atomic.Int64 // players
 	Matches   atomic.Int64
-	Cancelled atomic.Int64 // places given up, those given up for a new one of the same user included
+	Cancelled atomic.Int64 // places given up, those given up for a new one of the same user, and of banned users, included
 	Vanished  atomic.Int64 // places for which nobody asked
 	Starved   atomic.Int64 // matches that found no place on the server; the players waited on
 	Failed    atomic.Int64 // matches whose game could not be made; likewise
@@ -128,6 +131,7 @@ type place struct {
 
 	seen   time.Time     // when somebody last asked
 	polls  int           // that wait
+	cut    bool          // the last one's connection broke
 	news   chan struct{} // closed when there is something to tell
 	told   time.Time     // when the user was sent an event
 	left   bool
@@ -302,9 +306,16 @@ func (p *place) progress(now time.Time) protocol.QueueReply {
 	return r
 }
 
+// attendedLocked reports whether somebody waits for p's match, as far as one can tell.
+func (m *Matchmaker) attendedLocked(p *place, now time.Time) bool {
+	return p.polls > 0 || !p.cut && now.Sub(p.seen) < AttendedFor ||
+		m.cfg.Registry != nil && slices.ContainsFunc(m.cfg.Registry.User(p.request.User), func(s *player.Session) bool { return !s.Away() })
+}
+
 // Poll waits for news of a place, at most for wait: for a match, or for a friend who comes or goes. The result is nil
 // while the player has not been matched; then progress says how things stand. The result of a match can be had
-// until VanishAfter has passed. The error is ErrUnknown, ErrStopped or ctx's.
+// until VanishAfter has passed. After ctx has ended, a player who is in no room is not matched until somebody asks again. The error is
+// ErrUnknown, ErrStopped or ctx's.
 func (m *Matchmaker) Poll(ctx context.Context, id string, wait time.Duration) (progress protocol.QueueReply, result *protocol.MatchReply, err error) {
 	timer := time.NewTimer(min(max(wait, 0), MaxWait))
 	defer timer.Stop()
@@ -335,7 +346,7 @@ func (m *Matchmaker) Poll(ctx context.Context, id string, wait time.Duration) (p
 	case p.result != nil: // seen stays the time of the match
 		return progress, p.result, nil
 	}
-	p.seen = now
+	p.seen, p.cut = now, err != nil
 	return p.progress(now), nil, err
 }
 

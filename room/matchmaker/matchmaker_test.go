@@ -201,6 +201,52 @@ func TestWhoVanishesLeavesTheQueue(t *testing.T) {
 	})
 }
 
+func TestNobodyIsMatchedWithWhoMayHaveGone(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		silent := h.enter("duel", nil)
+		time.Sleep(AttendedFor)
+		cut := h.enter("duel", nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			_, _, err := h.Poll(ctx, cut, MaxWait)
+			ended <- err
+		}()
+		time.Sleep(time.Second)
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+
+		here := h.enter("duel", nil)
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 3, h.progress(here).Waiting, "their places are kept")
+		h.progress(cut) // back on another connection
+		time.Sleep(2 * time.Second)
+		require.Equal(t, h.matched(here).Room, h.matched(cut).Room)
+
+		h.enter("duel", nil)
+		h.progress(silent)
+		time.Sleep(2 * time.Second)
+		h.matched(silent)
+	})
+}
+
+func TestWhoIsBannedLeavesTheQueue(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		banned := h.enter("duel", func(r *Request) { r.User = "ada" })
+		ended := make(chan error)
+		go func() {
+			_, _, err := h.Poll(context.Background(), banned, MaxWait)
+			ended <- err
+		}()
+		time.Sleep(2 * time.Second)
+		h.registry.Ban("ada", time.Now().Add(time.Minute), "cheating")
+		other := h.enter("duel", nil)
+		require.ErrorIs(t, <-ended, ErrUnknown, "who polls is told at once")
+		require.Equal(t, 1, h.progress(other).Waiting)
+		require.EqualValues(t, 1, h.stats.Cancelled.Load())
+	})
+}
+
 func TestCancelLeavesTheQueue(t *testing.T) {
 	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
 		a := h.enter("duel", nil)
@@ -358,7 +404,9 @@ func (e *ear) Announce(v *player.Event) bool {
 func TestUsersAreToldInTheirRooms(t *testing.T) {
 	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
 		e := new(ear)
-		h.registry.Add(player.NewSession("ada", "Ada", e, player.Limits{}, new(player.Stats)))
+		s := player.NewSession("ada", "Ada", e, player.Limits{}, new(player.Stats))
+		s.Attach(struct{ player.Conn }{}, 0) // of which nothing is asked
+		h.registry.Add(s)
 		a := h.enter("duel", func(r *Request) { r.User = "ada" })
 		time.Sleep(12 * time.Second)
 		h.enter("duel", nil)

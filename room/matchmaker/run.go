@@ -50,7 +50,7 @@ func (m *Matchmaker) round(ctx context.Context, now time.Time) {
 	}
 	m.expire(now)
 	for _, kind := range m.kinds {
-		places := m.snapshot(kind)
+		places := m.snapshot(now, kind)
 		entries := make([]Entry, len(places))
 		for i, p := range places {
 			r := &p.request
@@ -65,28 +65,43 @@ func (m *Matchmaker) round(ctx context.Context, now time.Time) {
 	m.report(now)
 }
 
-// expire forgets the places for which nobody asks.
+// expire forgets the places for which nobody asks, and those of users who were banned while they waited.
 func (m *Matchmaker) expire(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.places {
-		if p.polls > 0 || now.Sub(p.seen) < VanishAfter {
-			continue
-		}
-		if p.result == nil {
+		vanished := p.polls == 0 && now.Sub(p.seen) >= VanishAfter
+		switch {
+		case vanished && p.result == nil:
 			m.cfg.Stats.Vanished.Add(1)
+		case vanished: // the result was to be had for long enough
+		case p.result == nil && m.banned(now, p.request.User):
+			m.cfg.Stats.Cancelled.Add(1)
+		default:
+			continue
 		}
 		m.removeLocked(p)
 	}
 }
 
-func (m *Matchmaker) snapshot(kind string) []*place {
+func (m *Matchmaker) banned(now time.Time, user string) bool {
+	if m.cfg.Registry == nil {
+		return false
+	}
+	_, _, banned := m.cfg.Registry.Banned(now, user)
+	return banned
+}
+
+// snapshot lists who may be matched now.
+func (m *Matchmaker) snapshot(now time.Time, kind string) []*place {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q := m.queues[kind]
 	places := make([]*place, 0, len(q.waiting))
 	for _, p := range q.waiting {
-		places = append(places, p)
+		if m.attendedLocked(p, now) {
+			places = append(places, p)
+		}
 	}
 	return places
 }
