@@ -89,7 +89,7 @@ func TestMatchRefuses(t *testing.T) {
 		{name: "an unknown kind", body: `{"kind":"areno"}`, status: 400, code: "unknown_kind"},
 		{name: "an unknown mode", body: `{"kind":"arena","mode":"ranked"}`, status: 400, code: "unknown_mode", says: `"quick"`},
 		{name: "a name too long", body: `{"kind":"arena","name":"` + strings.Repeat("x", 33) + `"}`, status: 400, code: "bad_request", says: "33"},
-		{name: "a name that can't be shown", body: `{"kind":"arena","name":"a\u0000b"}`, status: 400, code: "bad_request", says: "U+0000"},
+		{name: "a name that can't be shown", body: `{"kind":"arena","name":"\u0000\u200b"}`, status: 400, code: "bad_request", says: "nothing of it can be shown"},
 		{name: "GET", body: "", change: func(_ *edge, r *http.Request) { r.Method = "GET" }, status: 405, code: "method_not_allowed",
 			header: "Allow", want: "POST, OPTIONS"},
 		{name: "a page of another host", body: `{"kind":"arena"}`, status: 403, code: "origin_refused",
