@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -41,33 +42,39 @@ func Refuse(w http.ResponseWriter, status int, e *protocol.HTTPError, wait time.
 }
 
 // Read reads the body of r into the struct that v points to: one JSON object of at most limit bytes in UTF-8,
-// with no fields but the struct's. The content type does not count. The error is always a *protocol.HTTPError with
-// code bad_request, and names the field at fault. example is a body that would do, for who sends none.
+// with no fields but the struct's, each at most once and spelt to the letter. The content type does not count. The error is
+// always a *protocol.HTTPError with code bad_request, and names the field at fault. example is a body that would do, for who
+// sends none.
 func Read(w http.ResponseWriter, r *http.Request, limit int64, example string, v any) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
+		return bad("the body is sent with Content-Encoding %.40q: send it as it is", c)
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body := strings.TrimPrefix(string(raw), "\ufeff") // RFC 8259, 8.1: a parser may ignore it
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		return bad("the body is larger than %d bytes", limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return bad("the body did not come in time: send it at once")
 	case err != nil:
 		return bad("the body could not be read: %v", err)
-	case !utf8.Valid(body):
+	case !utf8.ValidString(body):
 		return bad("the body is not valid UTF-8: send it as UTF-8 text")
-	case len(strings.TrimSpace(string(body))) == 0:
+	case strings.TrimSpace(body) == "":
 		return bad("the body is empty: send JSON such as %s", example)
 	}
-	d := json.NewDecoder(strings.NewReader(string(body)))
-	d.DisallowUnknownFields()
+	d := json.NewDecoder(strings.NewReader(body))
 	if err := d.Decode(v); err != nil {
-		return bad("%s", faultOf(err, v))
+		return bad("%s", faultOf(err))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return bad("something follows the JSON object: send one object alone")
 	}
-	if strings.TrimSpace(string(body)) == "null" {
+	if strings.TrimSpace(body) == "null" {
 		return bad("the body must be a JSON object, not null: send JSON such as %s", example)
 	}
-	return nil
+	return checkNames(body, reflect.TypeOf(v))
 }
 
 func bad(format string, args ...any) error {
@@ -75,7 +82,7 @@ func bad(format string, args ...any) error {
 }
 
 // faultOf says what is wrong with a body in words that name its fields, not Go's types.
-func faultOf(err error, v any) string {
+func faultOf(err error) string {
 	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
 	switch {
@@ -87,9 +94,6 @@ func faultOf(err error, v any) string {
 		return "the body must be a JSON object, not " + article(typ.Value)
 	case errors.As(err, &typ):
 		return fmt.Sprintf("field %q must be %s, not %s", typ.Field, wanted(typ.Type), article(typ.Value))
-	}
-	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return "unknown field " + field + ": there are " + fieldsOf(v)
 	}
 	return "the body could not be read: " + err.Error()
 }
@@ -124,17 +128,6 @@ func article(value string) string {
 		return "true or false"
 	}
 	return "a " + value
-}
-
-// fieldsOf names the JSON fields of the struct that v points to.
-func fieldsOf(v any) string {
-	var names []string
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(v).Elem()) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-			names = append(names, strconv.Quote(name))
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 // ClientAddr is the address of whoever sent r, the zero Addr if it is unknown. With trustProxy it is what

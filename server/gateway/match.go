@@ -215,8 +215,8 @@ func checkMatch(req *protocol.MatchRequest) (q question, e *refusal) {
 		return q, refusef(protocol.ErrBadRequest, `field "options" does not go with "spectate": who watches makes no room`)
 	}
 	if len(filter) > 0 {
-		if err := json.Unmarshal(filter, &q.filter); err != nil {
-			return q, refusef(protocol.ErrBadRequest, `field "filter" could not be read: %v`, err)
+		if json.Unmarshal(filter, &q.filter) != nil { // it is an object of JSON, so this is all that can be wrong
+			return q, refusef(protocol.ErrBadRequest, `field "filter": a number is too large: numbers are those of 64 bits of IEEE 754`)
 		}
 		if err := q.filter.Validate(); err != nil {
 			return q, refusef(protocol.ErrBadRequest, `field "filter": %v`, err)
