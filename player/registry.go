@@ -2,6 +2,7 @@ package player
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,12 +14,14 @@ type Registry struct {
 	mu    sync.RWMutex
 	users map[string][]*Session
 	count int
-	bans  map[string]ban
+	bans  map[string]Ban
 }
 
-type ban struct {
-	until  time.Time
-	reason string
+// Ban keeps a user out for a time.
+type Ban struct {
+	User   string    `json:"user"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"` // the user is shown it
 }
 
 // Add puts s in. The room calls it when it has seated the player.
@@ -104,16 +107,16 @@ func (r *Registry) Ban(user string, until time.Time, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.bans == nil {
-		r.bans = map[string]ban{}
+		r.bans = map[string]Ban{}
 	}
 	for u, b := range r.bans { // bans are few; those that are over go when another is made
-		if !now.Before(b.until) {
+		if !now.Before(b.Until) {
 			delete(r.bans, u)
 		}
 	}
 	delete(r.bans, user)
 	if now.Before(until) {
-		r.bans[user] = ban{until, reason}
+		r.bans[user] = Ban{user, until, reason}
 	}
 }
 
@@ -122,5 +125,19 @@ func (r *Registry) Banned(now time.Time, user string) (until time.Time, reason s
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	b, ok := r.bans[user]
-	return b.until, b.reason, ok && now.Before(b.until)
+	return b.Until, b.Reason, ok && now.Before(b.Until)
+}
+
+// Bans lists those that hold at now, by user.
+func (r *Registry) Bans(now time.Time) []Ban {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	list := []Ban{}
+	for _, b := range r.bans {
+		if now.Before(b.Until) {
+			list = append(list, b)
+		}
+	}
+	slices.SortFunc(list, func(x, y Ban) int { return strings.Compare(x.User, y.User) })
+	return list
 }

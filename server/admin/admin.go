@@ -129,6 +129,7 @@ type endpoint struct {
 func (a *API) endpoints() []endpoint {
 	return []endpoint{
 		{http.MethodGet, "rooms", a.rooms},
+		{http.MethodGet, "rooms/{id}", a.room},
 		{http.MethodPost, "rooms/{id}/close", a.closeRoom},
 		{http.MethodPost, "rooms/{id}/lock", a.lockRoom},
 		{http.MethodGet, "players", a.players},
@@ -136,6 +137,7 @@ func (a *API) endpoints() []endpoint {
 		{http.MethodPost, "kick", a.kick},
 		{http.MethodPost, "ban", a.ban},
 		{http.MethodDelete, "ban/{user}", a.unban},
+		{http.MethodGet, "bans", a.bans},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room"
 )
 
 func TestMessageReachesThoseItIsFor(t *testing.T) {
@@ -65,6 +66,8 @@ func TestKickAndBan(t *testing.T) {
 		_, reason, banned := h.registry.Banned(time.Now(), "ada/x")
 		require.True(t, banned)
 		require.Equal(t, "an operator banned you", reason)
+		_, body = h.ask("GET", "/v1/admin/bans", "")
+		require.JSONEq(t, `{"bans": [{"user": "ada/x", "until": "2000-01-01T00:10:00Z", "reason": "an operator banned you"}]}`, body)
 
 		status, body = h.ask("DELETE", "/v1/admin/ban/ada%2Fx", "")
 		require.Equal(t, 200, status)
@@ -74,7 +77,27 @@ func TestKickAndBan(t *testing.T) {
 		status, body = h.ask("DELETE", "/v1/admin/ban/ada%2Fx", "")
 		require.Equal(t, 404, status)
 		require.Contains(t, body, "not banned")
+		_, body = h.ask("GET", "/v1/admin/bans", "")
+		require.JSONEq(t, `{"bans": []}`, body)
 	})
+}
+
+func TestKickReachesWhoIsAwayAndWhoWatches(t *testing.T) {
+	h := newHall(t, 2)
+	away, watching := h.seat(0, "ada"), new(far)
+	_, err := h.rooms[0].Lost(away.session, away)
+	require.NoError(t, err)
+	watching.session, err = h.rooms[1].Join(room.Join{Who: room.Identity{User: "ada", Name: "Ada"}, Conn: watching, Spectate: true})
+	require.NoError(t, err)
+	h.tick()
+	require.Equal(t, 2, h.registry.Len())
+	status, body := h.ask("POST", "/v1/admin/kick", `{"user": "ada", "reason": "idle"}`)
+	require.Equal(t, 200, status)
+	require.JSONEq(t, `{"kicked": 2}`, body)
+	h.tick()
+	require.Equal(t, protocol.Closef(protocol.CodeKicked, "idle"), watching.why())
+	require.Zero(t, h.registry.Len(), "nobody comes back")
+	require.Zero(t, h.rooms[0].Room().Info().Players)
 }
 
 func TestRoomsAndPlayersAreListed(t *testing.T) {
@@ -95,6 +118,12 @@ func TestRoomsAndPlayersAreListed(t *testing.T) {
 	require.JSONEq(t, `{"players": [{"user": "ada", "name": "Ada", "room": "room1", "kind": "quiet", "number": 1}]}`, body)
 	_, body = h.ask("GET", "/v1/admin/players?user=nobody", "")
 	require.JSONEq(t, `{"players": []}`, body)
+
+	status, body = h.ask("GET", "/v1/admin/rooms/ROOM1", "")
+	require.Equal(t, 200, status)
+	require.JSONEq(t, `{"room": {"id": "room1", "kind": "quiet", "players": 2, "max_players": 2000}, "players": [
+		{"user": "ada", "name": "Ada", "room": "room1", "kind": "quiet", "number": 1},
+		{"user": "bob", "name": "Ada", "room": "room1", "kind": "quiet", "number": 2}]}`, body)
 
 	status, body = h.ask("GET", "/v1/admin/rooms?kind=quiet", "")
 	require.Equal(t, 200, status)
@@ -163,6 +192,13 @@ func TestRequestAtFaultIsToldWhatToChange(t *testing.T) {
 		{"POST", "rooms/room0/lock", `{"locked": 1}`, 400, `must be true or false, not a number`},
 		{"GET", "rooms?kin=x", ``, 400, `parameter \"kin\" is unknown`},
 		{"GET", "rooms?kind=x&kind=y", ``, 400, "there twice"},
+		{"GET", "players?room=none", ``, 404, "there is no room"},
+		{"GET", "rooms/none", ``, 404, "there is no room"},
+		{"POST", "rooms/room0", `{}`, 405, "use GET"},
+		{"GET", "bans?user=x", ``, 400, `parameter \"user\" is unknown`},
+		{"POST", "bans", `{}`, 405, "use GET"},
+		{"POST", "message", `{"name": "a", "to": {"everybody": true}}`, 400, `unknown field \"to.everybody\": there are \"all\", \"room\", \"user\"`},
+		{"POST", "kick", `{"user": "a", "user": "b"}`, 400, `\"user\" is there twice`},
 		{"GET", "players?user=%zz", ``, 400, "malformed"},
 		{"GET", "message", ``, 405, "use POST"},
 		{"POST", "players", `{}`, 405, "use GET"},

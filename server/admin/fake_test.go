@@ -35,7 +35,7 @@ func (quiet) Join(*room.Tick, *room.Player) error        { return nil }
 func (quiet) Leave(*room.Tick, *room.Player, room.Cause) {}
 func (quiet) Step(*room.Tick, []room.Input[nothing])     {}
 
-var kind = room.Kind[nothing]{Name: "quiet", TickRate: 10, MaxPlayers: 2000, New: func(*room.Setup) (room.Game[nothing], error) {
+var kind = room.Kind[nothing]{Name: "quiet", TickRate: 10, MaxPlayers: 2000, Spectators: 10, New: func(*room.Setup) (room.Game[nothing], error) {
 	return quiet{}, nil
 }}
 

@@ -69,6 +69,11 @@ type Lifted struct {
 	User string `json:"user"`
 }
 
+// BanList is the answer to GET /v1/admin/bans, by user.
+type BanList struct {
+	Bans []player.Ban `json:"bans"`
+}
+
 func (a *API) message(w http.ResponseWriter, r *http.Request) (any, error) {
 	var req Message
 	if err := api.Read(w, r, maxBody, `{"name": "notice", "body": "back in a minute", "to": {"all": true}}`, &req); err != nil {
@@ -199,6 +204,17 @@ func (a *API) unban(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	a.cfg.Registry.Ban(user, now, "")
 	return Lifted{user}, nil
+}
+
+func (a *API) bans(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	list := a.cfg.Registry.Bans(time.Now())
+	for i := range list {
+		list[i].Until = list[i].Until.UTC().Round(time.Second)
+	}
+	return BanList{list}, nil
 }
 
 func checkPerson(user string, reason *string, otherwise string) error {

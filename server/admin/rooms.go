@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
@@ -23,6 +22,12 @@ type RoomList struct {
 
 // PlayerList is the answer to GET /v1/admin/players, by user and room.
 type PlayerList struct {
+	Players []PlayerInfo `json:"players"`
+}
+
+// Room is the answer to GET /v1/admin/rooms/{id}: a room, and who is in it.
+type Room struct {
+	Room    room.Info    `json:"room"`
 	Players []PlayerInfo `json:"players"`
 }
 
@@ -63,23 +68,50 @@ func (a *API) players(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	id := ""
+	if q.Has("room") {
+		in, err := a.find(q.Get("room"))
+		if err != nil {
+			return nil, err
+		}
+		id = in.ID()
+	}
 	sessions := a.cfg.Registry.All
 	if user := q.Get("user"); user != "" {
 		sessions = func() []*player.Session { return a.cfg.Registry.User(user) }
 	}
-	list := PlayerList{[]PlayerInfo{}}
-	for _, s := range sessions() {
-		if id := q.Get("room"); id == "" || strings.EqualFold(s.Room, id) {
-			list.Players = append(list.Players, PlayerInfo{
+	return PlayerList{playersOf(sessions(), id)}, nil
+}
+
+func (a *API) room(_ http.ResponseWriter, r *http.Request) (any, error) {
+	in, err := a.find(r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	info := *in.Info()
+	for _, i := range a.cfg.Rooms.List() { // what is locked from outside, the room does not know
+		if i.ID == info.ID {
+			info = i
+		}
+	}
+	return Room{info, playersOf(a.cfg.Registry.All(), info.ID)}, nil
+}
+
+// playersOf tells of those sessions that are in a room, "" for all.
+func playersOf(sessions []*player.Session, id string) []PlayerInfo {
+	list := []PlayerInfo{}
+	for _, s := range sessions {
+		if id == "" || s.Room == id {
+			list = append(list, PlayerInfo{
 				User: s.User, Name: s.Name, Room: s.Room, Kind: s.Kind, Number: s.Number, Spectator: s.Number == 0,
 				Away: s.Away(), RTT: s.Flow.MinRTT().Milliseconds(),
 			})
 		}
 	}
-	slices.SortFunc(list.Players, func(x, y PlayerInfo) int {
+	slices.SortFunc(list, func(x, y PlayerInfo) int {
 		return cmp.Or(cmp.Compare(x.User, y.User), cmp.Compare(x.Room, y.Room), cmp.Compare(x.Number, y.Number))
 	})
-	return list, nil
+	return list
 }
 
 func (a *API) closeRoom(w http.ResponseWriter, r *http.Request) (any, error) {
