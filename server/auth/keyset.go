@@ -22,6 +22,7 @@ const (
 	refreshWait  = 5 * time.Second // how long somebody waits for a refresh
 	fetchTimeout = 10 * time.Second
 	maxSetBytes  = 256 << 10 // of a JWK Set
+	maxRedirects = 5
 )
 
 // keySet is the keys of a JWK Set that lies elsewhere. Whatever happens there, the keys that were read
@@ -57,6 +58,11 @@ func newKeySet(cfg Config) (*keySet, error) {
 		transport.DisableKeepAlives = true
 		s.client = &http.Client{Transport: transport}
 	}
+	if s.client.CheckRedirect == nil {
+		client := *s.client
+		client.CheckRedirect = checkRedirect
+		s.client = &client
+	}
 	if s.file {
 		keys, _, err := s.fetch(context.Background())
 		if err != nil {
@@ -77,6 +83,17 @@ func checkJWKS(where string) error {
 	u, err := url.Parse(where)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return fmt.Errorf("auth: the JWKS address %q must be like https://issuer.example.com/.well-known/jwks.json, or a file", where)
+	}
+	return nil
+}
+
+// checkRedirect follows few redirects, and none from https to where somebody on the way can put in keys.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	switch {
+	case len(via) >= maxRedirects:
+		return fmt.Errorf("there are more than %d redirects", maxRedirects)
+	case via[0].URL.Scheme == "https" && req.URL.Scheme != "https":
+		return fmt.Errorf("it redirects to %s, which is not encrypted", req.URL.Redacted())
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ type issuer struct {
 	err    error
 	delay  time.Duration
 	asked  int
+	moved  string // where it redirects to
 }
 
 func (s *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -71,6 +72,9 @@ func (s *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s.moved != "" {
+		return &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {s.moved}}, Body: http.NoBody, Request: r}, nil
 	}
 	return &http.Response{StatusCode: status, Status: http.StatusText(status), Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
@@ -218,6 +222,21 @@ func TestIssuerThatIsDownDoesNotTakeTheServerDown(t *testing.T) {
 				require.NoError(t, err, "the keys read last stay in use")
 				require.Equal(t, 2, strings.Count(log.String(), "could not be read"))
 			})
+		})
+	}
+}
+
+func TestKeysDoNotComeByAnUnsafeDetour(t *testing.T) {
+	k := newES256(t)
+	for to, says := range map[string]string{
+		"http://id.example/jwks.json":  "redirects to http://id.example/jwks.json, which is not encrypted",
+		"https://id.example/jwks.json": "more than 5 redirects",
+	} {
+		s := &issuer{status: 200, body: setOf(t, map[string]any{"1": k.Public()}), moved: to}
+		withIssuer(t, s, func(t *testing.T, i *Identifier, log *bytes.Buffer) {
+			_, err := present(t, i, sign(t, algES256, "1", k, soon(nil)))
+			requireRefused(t, err, ErrUnavailable, "try again")
+			require.Contains(t, log.String(), says)
 		})
 	}
 }
