@@ -136,8 +136,12 @@ func ClientAddr(r *http.Request, trustProxy bool) netip.Addr {
 	if trustProxy {
 		if all := r.Header.Values("X-Forwarded-For"); len(all) > 0 {
 			last := all[len(all)-1]
-			if a, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])); err == nil {
+			last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+			if a, err := netip.ParseAddr(last); err == nil {
 				return a.Unmap()
+			}
+			if a, err := netip.ParseAddrPort(last); err == nil { // some proxies add the port
+				return a.Addr().Unmap()
 			}
 		}
 	}

@@ -117,6 +117,8 @@ func TestClientAddrBelievesNobodyButTheNearestProxy(t *testing.T) {
 		{"the connection's", "192.0.2.1:5", []string{"198.51.100.1"}, false, "192.0.2.1"},
 		{"the proxy's word", "192.0.2.1:5", []string{"203.0.113.9, 198.51.100.1"}, true, "198.51.100.1"},
 		{"the last of several headers", "192.0.2.1:5", []string{"203.0.113.9", "198.51.100.1"}, true, "198.51.100.1"},
+		{"with a port", "192.0.2.1:5", []string{"203.0.113.9, 198.51.100.1:4711"}, true, "198.51.100.1"},
+		{"version 6 with a port", "192.0.2.1:5", []string{"[2001:db8::1]:4711"}, true, "2001:db8::1"},
 		{"nonsense", "192.0.2.1:5", []string{"nobody"}, true, "192.0.2.1"},
 		{"no header", "192.0.2.1:5", nil, true, "192.0.2.1"},
 		{"mapped", "[::ffff:192.0.2.1]:5", nil, false, "192.0.2.1"},

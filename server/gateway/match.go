@@ -28,7 +28,7 @@ const (
 
 // match serves POST /v1/match.
 func (g *Gateway) match(w http.ResponseWriter, r *http.Request) {
-	if !g.allows(w, r, http.MethodPost) {
+	if !g.Allows(w, r, http.MethodPost) {
 		return
 	}
 	reply, e := g.seek(w, r)
@@ -44,9 +44,9 @@ func (g *Gateway) match(w http.ResponseWriter, r *http.Request) {
 	api.Write(w, http.StatusAccepted, reply)
 }
 
-// allows answers a request that is not for the handler that asks: of a page that is not allowed, with a method that
-// is not, or a browser's question that comes before one of another origin's page.
-func (g *Gateway) allows(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+// Allows answers a request that is not for the handler that asks: of a page that is not allowed, with a method that
+// is not, or a browser's question that comes before one of another origin's page. False: it was one.
+func (g *Gateway) Allows(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if e := g.origins.check(w, r); e != nil {
 		g.refuse(w, e)
 		return false
@@ -71,6 +71,9 @@ func (g *Gateway) allows(w http.ResponseWriter, r *http.Request, methods ...stri
 // *protocol.QueueReply.
 func (g *Gateway) seek(w http.ResponseWriter, r *http.Request) (any, *refusal) {
 	now := time.Now()
+	if r.Host == "" { // HTTP/1.0; the answer could not tell where to connect to
+		return nil, refusef(protocol.ErrBadRequest, "the header Host is missing: name this server in it")
+	}
 	if g.isClosing() {
 		return nil, refusef(protocol.ErrShuttingDown, "the server is stopping: try again in a moment").after(retryAfter)
 	}

@@ -33,7 +33,7 @@ func (g *Gateway) enqueue(now time.Time, req *protocol.MatchRequest, a answer) (
 
 // queue serves GET and DELETE /v1/match/{queue}.
 func (g *Gateway) queue(w http.ResponseWriter, r *http.Request) {
-	if !g.allows(w, r, http.MethodGet, http.MethodDelete) {
+	if !g.Allows(w, r, http.MethodGet, http.MethodDelete) {
 		return
 	}
 	id := r.PathValue("queue")

@@ -113,6 +113,8 @@ func TestMatchRefuses(t *testing.T) {
 					e.matches.allow(time.Now(), e.clientAddr(r))
 				}
 			}},
+		{name: "no name for this server", body: `{"kind":"arena"}`, status: 400, code: "bad_request", says: "Host",
+			change: func(_ *edge, r *http.Request) { r.Host = "" }},
 		{name: "elsewhere", body: "", status: 404, code: "not_found",
 			change: func(_ *edge, r *http.Request) { r.URL.Path = "/v1/room" }},
 	} {

@@ -15,7 +15,7 @@ import (
 
 // rooms serves GET /v1/rooms.
 func (g *Gateway) rooms(w http.ResponseWriter, r *http.Request) {
-	if !g.allows(w, r, http.MethodGet) {
+	if !g.Allows(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
 	if wait, ok := g.lists.allow(time.Now(), g.clientAddr(r)); !ok {

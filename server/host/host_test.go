@@ -160,7 +160,11 @@ func TestHostServesTheAPIAndThePages(t *testing.T) {
 			{"GET", "/readyz", "", 200, "ready", "application/json"},
 			{"GET", "/v1/kinds", "", 200, `{"name":"trial","title":"Trial","about":"A test.","players":1,"rooms":1,"max_players":2}`, "application/json"},
 			{"POST", "/v1/kinds", "{}", 405, "method_not_allowed", "application/json"},
+			{"HEAD", "/v1/kinds", "", 200, "", "application/json"},
+			{"HEAD", "/v1/rooms", "", 200, "", "application/json"},
 			{"GET", "/v1/nothing", "", 404, "not_found", "application/json"},
+			{"GET", "/v1/admin", "", 401, "unauthorized", "application/json"},
+			{"POST", "/v1/admin/rooms//close", "{}", 404, "a part of the path is empty", "application/json"},
 			{"GET", "/nothing", "", 404, "", "text/html; charset=utf-8"},
 			{"POST", "/v1/match", `{"kind": "trial", "mode": "quick", "name": "Ada"}`, 200, "ticket", "application/json"},
 			{"POST", "/v1/match", `{"kind": "chess"}`, 400, "unknown_kind", "application/json"},
@@ -175,6 +179,36 @@ func TestHostServesTheAPIAndThePages(t *testing.T) {
 			if strings.HasPrefix(c.kind, "text/html") {
 				require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'self'", request)
 			}
+		}
+		f.stop()
+		require.NoError(t, <-f.ended)
+	})
+}
+
+func TestPagesOfListedOriginsMayUseTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, Config{Kinds: []room.AnyKind{new(trial).kind()}, Origins: []string{"https://play.test"}})
+		for _, c := range []struct {
+			method, path, origin string
+			status               int
+			allowed              string
+		}{
+			{"GET", "/v1/kinds", "https://play.test", 200, "https://play.test"},
+			{"OPTIONS", "/v1/kinds", "https://play.test", 204, "https://play.test"},
+			{"GET", "/v1/kinds", "https://evil.test", 403, ""},
+			{"GET", "/v1/rooms", "https://play.test", 200, "https://play.test"},
+			{"GET", "/v1/rooms", "https://evil.test", 403, ""},
+			{"GET", "/js/tickhall.js", "https://play.test", 200, "*"},
+			{"OPTIONS", "/v1/admin/rooms", "https://play.test", 401, ""},
+		} {
+			req, err := http.NewRequestWithContext(t.Context(), c.method, "http://tickhall.test"+c.path, nil)
+			require.NoError(t, err)
+			req.Header.Set("Origin", c.origin)
+			res, err := f.client.Do(req)
+			require.NoError(t, err)
+			_ = res.Body.Close()
+			require.Equal(t, c.status, res.StatusCode, "%v", c)
+			require.Equal(t, c.allowed, res.Header.Get("Access-Control-Allow-Origin"), "%v", c)
 		}
 		f.stop()
 		require.NoError(t, <-f.ended)

@@ -3,7 +3,9 @@ package host
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/js"
@@ -16,13 +18,23 @@ func (h *Host) routes() http.Handler {
 	mux := http.NewServeMux()
 	h.gateway.Routes(mux)
 	mux.Handle(admin.Prefix, h.admin)
+	mux.Handle(strings.TrimSuffix(admin.Prefix, "/"), h.admin) // not by a redirect, which would be no JSON
 	mux.HandleFunc("/v1/kinds", h.kinds)
 	mux.HandleFunc("/healthz", h.health)
 	mux.HandleFunc("/readyz", h.readiness)
 	h.routeMetrics(mux)
 	mux.HandleFunc("GET /js/tickhall.js", client())
 	mux.Handle("/", web.Handler(h.lobby.Kinds()))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// An id left out, by a variable of a shell that is empty. The mux would redirect to some other path.
+		if path := r.URL.EscapedPath(); strings.HasPrefix(path, "/v1/") && strings.Contains(path, "//") {
+			api.Refuse(w, http.StatusNotFound, &protocol.HTTPError{
+				Code: protocol.ErrNotFound, Message: fmt.Sprintf("there is no %.100q: a part of the path is empty", path),
+			}, 0)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // kindInfo is what GET /v1/kinds tells of a kind of room.
@@ -37,11 +49,7 @@ type kindInfo struct {
 
 // kinds serves GET /v1/kinds: the kinds of room, and how many play there.
 func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		api.Write(w, http.StatusMethodNotAllowed, &protocol.HTTPError{
-			Code: protocol.ErrMethod, Message: r.Method + " is not allowed here: GET the list of kinds",
-		})
+	if !h.gateway.Allows(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
 	players, rooms := map[string]int{}, map[string]int{}
@@ -85,6 +93,7 @@ func client() http.HandlerFunc {
 		head.Set("X-Content-Type-Options", "nosniff")
 		head.Set("Cache-Control", "no-cache")
 		head.Set("ETag", etag)
+		head.Set("Access-Control-Allow-Origin", "*") // pages of elsewhere import it; what it may do here, the origins say
 		if r.Header.Get("If-None-Match") == etag {
 			w.WriteHeader(http.StatusNotModified)
 			return
