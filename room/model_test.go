@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -14,31 +15,45 @@ import (
 )
 
 // TestRandomLivesOfPlayers lets players join, play, stall, lose their connections, resume, take their
-// own seat over and leave at random, and compares what they know with a player whom nothing befalls. No
-// seat may be lost or doubled, and every event must arrive once and in order.
+// own seat over, stay away for too long and leave at random, and compares what they know with a player whom nothing befalls.
+// No seat may be lost or doubled, every event must arrive once and in order, and every input be taken once and in
+// order, though connections break with inputs on their way and clients repeat them.
 func TestRandomLivesOfPlayers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const seats, ticks = 12, 3000
+		const seats, ticks, tick = 12, 3000, 50 * time.Millisecond
 		rnd := rand.New(rand.NewPCG(3, 4))
+		seen := &watchful{taken: map[uint32]uint32{}, away: map[uint32]bool{}}
 		k := stormKind(20)
 		k.New = func(s *room.Setup) (room.Game[Shot], error) {
 			g, err := stormKind(20).New(s)
-			return calm{g.(*storm)}, err
+			seen.calm = calm{g.(*storm)}
+			return seen, err
 		}
 		r := start(t, k)
 		witness, sw := r.join("Witness")
 		type life struct {
 			c       *client
 			s       *player.Session
-			seq     uint32
-			first   int // index of the first event in the witness's list
+			seq     uint32 // of the newest input made
+			sent    bool   // all that the room has not consumed were sent on this connection
+			first   int    // index of the first event in the witness's list
 			stalled bool
+			steady  int // ticks since the connection last was new or stalled
 			away    bool
+			since   time.Time
 		}
 		var lives [seats]*life
-		joined, left := 1, 0
+		joined, left, resumed, replaced, expired := 1, 0, 0, 0, 0
+		// play sends the inputs after those that the client knows to be consumed.
+		play := func(l *life, consumed uint32) {
+			b := protocol.InputHead{Seq: consumed + 1, Ack: l.c.replica.Tick()}.Append(nil, int(l.seq-consumed))
+			for seq := consumed + 1; seq <= l.seq; seq++ {
+				b = append(b, 0x92, byte(aimOf(seq)), 0xc3)
+			}
+			send(t, l.s, l.c, b)
+		}
 		for range ticks {
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(tick)
 			synctest.Wait()
 			require.NoError(t, witness.readAndAck(sw))
 			seated := r.Info().Players
@@ -65,15 +80,22 @@ func TestRandomLivesOfPlayers(t *testing.T) {
 						continue
 					}
 					last := l.c.tick()
-					c := &client{replica: l.c.replica, events: l.c.events, welcome: l.c.welcome}
+					c := &client{replica: l.c.replica, events: l.c.events, welcome: protocol.Welcome{Token: l.c.welcome.Token}}
 					_, err := r.Resume(t.Context(), room.Resume{Token: l.c.welcome.Token, Tick: last, Conn: c})
-					if err != nil {
+					switch gone := time.Since(l.since); {
+					case gone < k.Grace: // the room learns of the loss in the tick after it
+						require.NoError(t, err)
+					case gone > k.Grace+2*tick:
 						require.ErrorIs(t, err, room.ErrToken)
+					}
+					if err != nil {
 						lives[i] = nil
 						left++
+						expired++
 						continue
 					}
-					l.c, l.away = c, false
+					resumed++
+					l.c, l.away, l.sent, l.steady = c, false, false, 0
 					continue
 				}
 				switch n := rnd.IntN(300); {
@@ -84,20 +106,29 @@ func TestRandomLivesOfPlayers(t *testing.T) {
 					_, err := l.c.read(rnd.IntN(4))
 					require.NoError(t, err)
 					l.c.drop()
+					if l.c.tick() > 0 {
+						l.seq += uint32(rnd.IntN(4)) // these do not arrive
+					}
 					r.Lost(l.s, l.c)
-					l.away = true
+					l.away, l.since = true, time.Now()
 					continue
 				case n < 6: // a second tab
-					c := &client{welcome: l.c.welcome}
-					_, err := r.Resume(t.Context(), room.Resume{Token: l.c.welcome.Token, Tick: l.c.tick(), Key: true, Conn: c})
+					c, old := &client{welcome: protocol.Welcome{Token: l.c.welcome.Token}}, l.c
+					_, err := r.Resume(t.Context(), room.Resume{Token: old.welcome.Token, Tick: old.tick(), Key: true, Conn: c})
 					require.NoError(t, err)
-					require.Equal(t, protocol.CodeReplaced, l.c.closeError().Code)
-					c.events = l.c.events
-					l.c = c
+					replaced++
+					require.Equal(t, protocol.CodeReplaced, old.closeError().Code)
+					send(t, l.s, old, protocol.AppendLeave(nil)) // what the first one still says does not count
+					r.Lost(l.s, old)                             // nor that its reader ends
+					c.events = old.events
+					l.c, l.sent, l.stalled, l.steady = c, false, false, 0
 					continue
 				case n < 16:
 					l.stalled = !l.stalled
 					l.c.setFull(l.stalled)
+				}
+				if l.steady++; l.stalled {
+					l.steady = 0
 				}
 				if l.stalled && rnd.IntN(2) == 0 {
 					continue
@@ -106,9 +137,19 @@ func TestRandomLivesOfPlayers(t *testing.T) {
 				if l.c.tick() == 0 {
 					continue
 				}
-				l.seq = max(l.seq, l.c.lastInput) + 1
-				b := protocol.InputHead{Seq: l.seq, Ack: l.c.replica.Tick()}.Append(nil, 1)
-				send(t, l.s, l.c, append(b, 0x92, byte(rnd.IntN(10)), 0xc3))
+				if l.steady > 3 {
+					require.GreaterOrEqual(t, l.c.replica.Tick(), witness.replica.Tick(), "nobody who reads is forgotten")
+				}
+				l.seq++
+				switch {
+				case !l.sent:
+					play(l, l.c.welcome.LastInput)
+					l.sent = true
+				case rnd.IntN(3) == 0: // some again
+					play(l, max(l.seq, 3)-3)
+				default:
+					play(l, l.seq-1)
+				}
 				if rnd.IntN(20) == 0 {
 					send(t, l.s, l.c, protocol.AppendMessage(nil, 0, "label", encode(t, Say{"x"})))
 				}
@@ -118,21 +159,32 @@ func TestRandomLivesOfPlayers(t *testing.T) {
 				}
 			}
 		}
-		require.Greater(t, left, 20, "enough has happened")
+		for what, n := range map[string]int{"left": left, "resumed": resumed, "replaced": replaced, "expired": expired} {
+			require.Greater(t, n, 20, "enough has %s", what)
+		}
 		time.Sleep(3 * time.Second) // every grace period is over
 		synctest.Wait()
 		for _, l := range lives {
-			if l == nil || l.away || l.c.closeError() != nil {
-				continue
+			switch {
+			case l == nil || l.c.closeError() != nil:
+			case l.away:
+				expired++
+			default:
+				l.c.setFull(false)
+				if l.sent {
+					require.Equal(t, l.seq, seen.taken[l.s.Number], "no input is lost")
+				}
 			}
-			l.c.setFull(false)
 		}
+		require.EqualValues(t, resumed+replaced, r.stats.Resumes.Load())
+		require.EqualValues(t, expired, r.stats.Expired.Load())
 		require.NoError(t, witness.readAndAck(sw))
 		require.NoError(t, r.stop())
 		require.EqualValues(t, joined, r.free.Load(), "every seat was given back exactly once")
 		require.EqualValues(t, joined, r.stats.Leaves.Load())
 		require.Zero(t, r.users.Len())
 		require.Equal(t, 1, witness.keys)
+		require.Empty(t, seen.faults)
 	})
 }
 
@@ -155,5 +207,47 @@ func (g calm) Step(t *room.Tick, inputs []room.Input[Shot]) {
 	}
 	if t.Number()%10 == 0 {
 		t.Broadcast("tick", t.Number())
+	}
+}
+
+// watchful is a calm that looks at what befalls its players. Input number n must aim as aimOf tells.
+type watchful struct {
+	calm
+	taken  map[uint32]uint32 // the newest input of each player
+	away   map[uint32]bool
+	faults []string
+}
+
+func aimOf(seq uint32) int16 { return int16(seq % 10) }
+
+func (g *watchful) Away(t *room.Tick, p *room.Player) {
+	g.expect(!g.away[p.Number()], "player %d is away twice", p.Number())
+	g.away[p.Number()] = true
+	g.calm.Away(t, p)
+}
+
+func (g *watchful) Back(t *room.Tick, p *room.Player) {
+	g.expect(g.away[p.Number()], "player %d is back without having been away", p.Number())
+	g.away[p.Number()] = false
+	g.calm.Back(t, p)
+}
+
+func (g *watchful) Step(t *room.Tick, inputs []room.Input[Shot]) {
+	for _, in := range inputs {
+		n := in.Player.Number()
+		g.expect(in.Player.Away() == g.away[n], "tick %d: player %d was not told of", t.Number(), n)
+		if in.Held {
+			continue
+		}
+		g.expect(in.Seq > g.taken[n], "tick %d: input %d of player %d after %d", t.Number(), in.Seq, n, g.taken[n])
+		g.expect(g.away[n] || in.Value.Aim == aimOf(in.Seq), "tick %d: input %d of player %d is another one", t.Number(), in.Seq, n)
+		g.taken[n] = in.Seq
+	}
+	g.calm.Step(t, inputs)
+}
+
+func (g *watchful) expect(ok bool, format string, args ...any) {
+	if !ok && len(g.faults) < 5 { // more would say no more
+		g.faults = append(g.faults, fmt.Sprintf(format, args...))
 	}
 }
