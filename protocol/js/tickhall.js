@@ -1483,6 +1483,14 @@ const REFUSALS = {
 };
 
 const GUEST_KEY = "tickhall.guest";
+const YIELD_FOR = 2000; // milliseconds that a match waits for the one before it
+
+/**
+ * The last match that was asked for with each place where a guest is kept. They take turns: of several at once, each would
+ * make a guest of its own, when there is none yet, and when a server that was started again does not know the old one.
+ * @type {WeakMap<object, Promise<void>>}
+ */
+const turns = new WeakMap();
 
 /** Where a page keeps its guest, unless it says otherwise: a browser may refuse even to name the place. */
 function localStore() {
@@ -1683,8 +1691,8 @@ export class Room {
   #url = new URL("ws://localhost/"); // of the last ticket; a resume goes to the same place
   #seat = ""; // token of the seat, which a resume shows
   #team = 0; // of the last match
-  /** What makes a guest the same guest: null before it was looked up, "" if there is none. @type {string | null} */
-  #guest = null;
+  /** What makes a guest the same guest, as this room knows it; "" if there is none. */
+  #guest = "";
   #closing = new AbortController(); // ends what is under way over HTTP
   #attempts = 0;
   #faults = 0; // unreadable messages since the last stable connection
@@ -1972,18 +1980,21 @@ export class Room {
     this.#closing.abort();
   }
 
-  /** Waits; rejects if the room is closed meanwhile. @param {number} ms @returns {Promise<void>} */
-  #sleep(ms) {
+  /** Waits; rejects if the room is closed meanwhile. @param {number} ms @param {Promise<void>} [sooner] ends it too @returns {Promise<void>} */
+  #sleep(ms, sooner) {
     const { signal } = this.#closing;
     return new Promise((resolve, reject) => {
       const end = () => {
         this.#clearTimeout(timer);
         reject(aborted(signal.reason));
       };
-      const timer = this.#setTimeout(() => {
+      const wake = () => {
+        this.#clearTimeout(timer);
         signal.removeEventListener("abort", end);
         resolve();
-      }, ms);
+      };
+      const timer = this.#setTimeout(wake, ms);
+      void sooner?.then(wake);
       if (signal.aborted) end();
       else signal.addEventListener("abort", end, { once: true });
     });
@@ -2000,7 +2011,7 @@ export class Room {
         const reply = place === "" ? await this.#ask() : await this.#poll(place);
         if (this.#closing.signal.aborted) throw aborted(this.#closing.signal.reason);
         if (!reply.ok) throw refusal(reply);
-        this.#keepGuest(reply.body?.guest);
+        this.#keepGuest(reply.body?.guest); // a poll's; one that asked has it by now
         if (reply.status !== 202) return this.#seated(reply);
         if (typeof reply.body?.queue !== "string" || reply.body.queue === "") {
           throw new TickhallError("protocol", "the answer names no place in the queue", { status: 202 });
@@ -2027,7 +2038,23 @@ export class Room {
 
   /** Asks for a seat, or for a place in the queue. */
   async #ask() {
-    const headers = await authorization(this.#token);
+    const headers = await authorization(this.#token), place = this.#guests();
+    if (headers.Authorization || !place) return this.#postMatch(headers);
+    const before = turns.get(place);
+    let done = () => {};
+    turns.set(place, new Promise((resolve) => (done = resolve)));
+    try {
+      if (before) await this.#sleep(YIELD_FOR, before);
+      const reply = await this.#postMatch(headers);
+      if (reply.ok) this.#keepGuest(reply.body?.guest);
+      return reply;
+    } finally {
+      done();
+    }
+  }
+
+  /** @param {Record<string, string>} headers */
+  #postMatch(headers) {
     const guest = headers.Authorization ? undefined : this.#findGuest() || undefined;
     return this.#http(`${this.#base}/v1/match`, {
       method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify({ ...this.#request, guest }),
@@ -2074,13 +2101,17 @@ export class Room {
     }
   }
 
+  /** Where the guest is kept, if anywhere. */
+  #guests() {
+    return this.#storage === undefined ? localStore() : this.#storage;
+  }
+
+  /** The guest as it was kept last, by whichever room of the page: a server that was started again makes new ones. */
   #findGuest() {
-    if (this.#guest !== null) return this.#guest;
     try {
-      const kept = (this.#storage === undefined ? localStore() : this.#storage)?.getItem(GUEST_KEY);
-      this.#guest = typeof kept === "string" ? kept : "";
+      const kept = this.#guests()?.getItem(GUEST_KEY);
+      if (typeof kept === "string" && kept !== "") this.#guest = kept;
     } catch { // a browser that keeps nothing
-      this.#guest = "";
     }
     return this.#guest;
   }
@@ -2090,7 +2121,7 @@ export class Room {
     if (typeof guest !== "string" || guest === "" || guest === this.#guest) return;
     this.#guest = guest;
     try {
-      (this.#storage === undefined ? localStore() : this.#storage)?.setItem(GUEST_KEY, guest);
+      this.#guests()?.setItem(GUEST_KEY, guest);
     } catch { // this room at least knows
     }
   }

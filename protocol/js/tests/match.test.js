@@ -59,6 +59,56 @@ test("a guest is kept and stays the same", async () => {
   await Promise.all([room.leave(), again.advance(1000)]);
 });
 
+/** A server that knows no guest, and makes a new one of each that it does not know. */
+function guestHouse() {
+  const fake = new Fake(), known = [];
+  fake.answer = ({ init }) => {
+    const { guest } = JSON.parse(init.body);
+    if (known.includes(guest)) return SEAT;
+    known.push(`g${known.length + 1}`);
+    return seat({ guest: known.at(-1) });
+  };
+  return { fake, known };
+}
+
+test("rooms that are joined at once are of one guest, also when the server does not know it any more", async () => {
+  const storage = new Store(), rooms = [];
+  for (const old of [undefined, "forgotten"]) {
+    if (old) storage.set("tickhall.guest", old);
+    const { fake, known } = guestHouse();
+    const joining = [1, 2, 3].map(() => connect({ ...fake.options, storage }));
+    for (let i = 0; i < 3; i++) await settle();
+    for (const socket of fake.sockets) socket.deliver(welcome(), [KEY, 10, [], []]);
+    rooms.push(...(await Promise.all(joining)));
+    assert.deepEqual(posted(fake).map((r) => r.guest), [old, "g1", "g1"]);
+    // Started again, with another key.
+    known.splice(0, 1, "g0");
+    for (const socket of fake.sockets.slice()) socket.lose(4102);
+    await fake.advance(125);
+    assert.deepEqual(posted(fake).slice(3).map((r) => r.guest), ["g1", "g2", "g2"]);
+    await Promise.all([...rooms.splice(0).map((room) => room.leave()), fake.advance(1000)]);
+  }
+});
+
+test("a match that hangs holds up the next one for a moment only, and not one that is given up", async () => {
+  const storage = new Store(), fake = answering(SEAT), answer = fake.options.fetch;
+  let hangs = true;
+  const fetch = (url, init) => (hangs ? new Promise(() => fake.requests.push({ url, init })) : answer(url, init));
+  const first = connect({ ...fake.options, storage, fetch });
+  first.catch(() => {});
+  await settle();
+  hangs = false;
+  const stop = new AbortController(), second = connect({ ...fake.options, storage, signal: stop.signal });
+  const third = fake.join(undefined, {}, { storage, fetch });
+  third.catch(() => {}); // its world comes before its match
+  await settle();
+  assert.equal(posted(fake).length, 1, "the others wait");
+  stop.abort();
+  await assert.rejects(second, fails("aborted"));
+  await fake.advance(2000);
+  assert.equal(posted(fake).length, 2);
+});
+
 test("storage that is refused, odd or missing harms nobody", async () => {
   const refused = () => { throw new Error("SecurityError"); };
   for (const storage of [{ getItem: refused, setItem: refused }, { getItem: () => 5, setItem: refused }, {}, null]) {
