@@ -68,6 +68,7 @@ export class Ticker {
     const row = { quote, line, canvas, cells, shown: quote.last, points: new Map(), dirty: true };
     this.#rows.set(quote.id, row);
     this.#early = this.#early.filter((p) => p.quote !== quote.id || !row.points.set(p.id, p));
+    if (quote.trend !== 0) cells.last.dataset.way = quote.trend > 0 ? "up" : "down";
     this.#fill(row);
     element("empty").hidden = true;
     this.#arrange();
@@ -120,6 +121,7 @@ export class Ticker {
   /** @param {Row} row @param {boolean} up */
   #flash(row, up) {
     this.flashes++;
+    row.cells.last.dataset.way = up ? "up" : "down"; // stays, and is there for who can't tell the colours
     if (this.#still.matches || document.hidden) return;
     row.cells.last.animate([{ backgroundColor: up ? "#4ade9c40" : "#ff7b8d40" }, { backgroundColor: "transparent" }], { duration: 500, easing: "ease-out" });
   }
@@ -128,7 +130,7 @@ export class Ticker {
   #fill({ quote, line, cells }) {
     const percent = percentOf(quote), way = quote.last > quote.open ? "up" : quote.last < quote.open ? "down" : "";
     write(cells.last, price.format(quote.last));
-    write(cells.percent, `${percent >= 0 ? "+" : "−"}${Math.abs(percent).toFixed(2)} %${quote.trend > 0 ? " ▴" : quote.trend < 0 ? " ▾" : " \u2007"}`);
+    write(cells.percent, `${percent >= 0 ? "+" : "−"}${Math.abs(percent).toFixed(2)} %`);
     cells.percent.className = `percent ${way}`;
     write(cells.volume, count.format(quote.volume));
     write(cells.range, `${price.format(quote.low)} – ${price.format(quote.high)}`);
