@@ -156,6 +156,10 @@ func TestTwoPagesChatInSeveralChannels(t *testing.T) {
 	for _, b := range both {
 		b.waitFor("is back", joined+` && document.getElementById("banner").hidden`)
 	}
+	// The new server knows neither, and each is one user in all channels all the same: the other finds them there.
+	for _, b := range both {
+		require.Len(t, js[[]string](b, "[...new Set(__tickhall.users())]"), 1, b.name)
+	}
 	ada.write("Back again\r")
 	ada.waitFor("can talk again", inChannel("general", `c.lines.at(-1) === "Ada: Back again"`))
 	for _, b := range both {

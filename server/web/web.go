@@ -53,7 +53,7 @@ func Handler(kinds []*room.Spec) http.Handler {
 	for _, k := range kinds {
 		page := "pages/play/" + k.Name + ".html"
 		_, err := fs.Stat(files, page)
-		list = append(list, game{k, err == nil})
+		list = append(list, game{k, err == nil, len(list) == 0, verbs[k.Name], invites[k.Name]})
 		if err == nil {
 			mount(mux, "/play/"+k.Name, load(page))
 		}
@@ -75,8 +75,16 @@ func Handler(kinds []*room.Spec) http.Handler {
 // game is what the start page shows of a kind.
 type game struct {
 	*room.Spec
-	Playable bool // there is a page for it
+	Playable bool   // there is a page for it
+	First    bool   // it is shown large
+	Verb     string // what one does there; "" is to play
+	Invites  bool   // its page can lead into one room of many, as /assets/page.js says
 }
+
+var (
+	verbs   = map[string]string{"chat": "Talk", "whiteboard": "Draw", "feed": "Watch", "devices": "Operate"}
+	invites = map[string]bool{"arena": true, "whiteboard": true}
+)
 
 func mount(mux *http.ServeMux, pattern string, f *file) {
 	mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) { f.serve(w, r, http.StatusOK) })

@@ -1,5 +1,5 @@
-// What the pages of chat, whiteboard, feed and devices share: nodes, words for faults, and the line that says how it stands with
-// the connection.
+// What the pages of all kinds share: nodes, words for faults, the operator's announcements, the way into a friend's room, and the
+// line that says how it stands with the connection.
 
 /** @typedef {import("/js/tickhall.js").Room} Room */
 
@@ -27,10 +27,12 @@ export function write(at, words) {
   if (at.textContent !== words) at.textContent = words;
 }
 
+const LONGEST_NAME = 32; // characters that the server takes
+
 /** The name that the start page keeps. */
 export function playerName() {
   try {
-    return localStorage.getItem("tickhall.name")?.trim() || undefined;
+    return [...(localStorage.getItem("tickhall.name") ?? "").trim()].slice(0, LONGEST_NAME).join("") || undefined;
   } catch {
     return undefined; // storage is forbidden
   }
@@ -46,7 +48,13 @@ const SENTENCES = {
   rate_limited: "That was a bit often. Wait a few seconds, then try again.",
   shutting_down: "The server is restarting. Try again in a moment.",
   unknown_kind: "This server does not run this kind of room.",
+  room_unknown: "That room has ended, or its code has a mistake. Ask for the link again, or join another room.",
+  room_full: "That room is full. Wait for a seat, or join another room.",
+  room_locked: "Nobody new gets into that room at present. Join another one.",
   replaced: "You opened this page somewhere else, and your seat went there.",
+  flood: "This page sent too much, and the server ended the connection.",
+  room_failed: "The room stopped because of a fault on the server. Another one is ready.",
+  room_stuck: "The room stopped because of a fault on the server. Another one is ready.",
   room_ended: "The room has ended. Another one is ready.",
   version: "This page is older than the server. Reload it.",
 };
@@ -55,8 +63,97 @@ const SENTENCES = {
 export function wordsFor(fault) {
   const { code = "", message = String(fault) } = /** @type {{code?: string, message?: string}} */ (fault ?? {});
   if (SENTENCES[code]) return SENTENCES[code];
+  if (code === "kicked") return `You were removed: ${message.replace(/\.$/, "")}.`;
   const words = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?]$/.test(words) ? words : `${words}.`;
+}
+
+/** Why a client that reconnects by itself is not in yet, where the reason is not the line. @param {unknown} fault */
+export function waitingFor(fault) {
+  const { code = "" } = /** @type {{code?: string}} */ (fault ?? {});
+  if (code === "server_full") return "The server is full right now. You are in as soon as somebody leaves.";
+  if (code === "shutting_down") return "The server is restarting. You are back as soon as it runs again.";
+  return "";
+}
+
+/**
+ * The way in that the address asks for, as options of connect: with ?room=CODE a friend's room, with ?private a new one that nobody
+ * finds without its code, else whichever there is.
+ * @returns {{mode?: "join" | "create", room?: string, private?: boolean}}
+ */
+export function wayIn() {
+  const query = new URLSearchParams(location.search), room = query.get("room")?.trim();
+  if (room) return { mode: "join", room };
+  return query.has("private") ? { mode: "create", private: true } : {};
+}
+
+/** Has the address ask for any room from now on: the one that it named can't be had. */
+export function anyRoom() {
+  history.replaceState(null, "", location.pathname);
+}
+
+/** Has the address name the room that was made, so that a reload leads back to it. @param {Room} room */
+export function nameRoom(room) {
+  if (wayIn().mode) history.replaceState(null, "", `?room=${room.id}`);
+}
+
+/** Copies the link that leads friends into the room. Returns what to tell the player. @param {Room} room */
+export async function invite(room) {
+  const link = `${location.origin}${location.pathname}?room=${room.id}`;
+  return (await copy(link)) ? "The link to this room is copied: send it to a friend" : `Send this to a friend: ${link}`;
+}
+
+/** @param {string} words */
+async function copy(words) {
+  try {
+    await navigator.clipboard.writeText(words);
+    return true;
+  } catch {
+    // Not there but with HTTPS or on localhost, and a playtest is on neither. The old way goes by what is selected.
+    const field = node("textarea", "unseen"), focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    field.value = words;
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    focused?.focus({ preventScroll: true });
+    return done;
+  }
+}
+
+const ANNOUNCED_FOR = 12_000; // milliseconds
+
+/**
+ * Shows what the server's operator says to all: the event "notice" whose body is a string, or has a string `text` and nothing that
+ * is the game's own.
+ * @param {Room} room
+ */
+export function showAnnouncements(room) {
+  room.onEvent("notice", (body) => {
+    const words = announcementIn(body);
+    if (words) announce(words);
+  });
+}
+
+/** What an operator's notice says; "" for a game's. @param {unknown} body */
+export function announcementIn(body) {
+  if (typeof body === "string") return body;
+  const { text, ...rest } = /** @type {{text?: unknown}} */ (body ?? {});
+  return typeof text === "string" && Object.keys(rest).length === 0 ? text : "";
+}
+
+/** @param {string} words */
+function announce(words) {
+  const old = document.querySelector(".announcement");
+  const line = node("div", "announcement"), close = node("button", "", "×");
+  line.setAttribute("role", "status");
+  close.type = "button";
+  close.setAttribute("aria-label", "Close");
+  close.addEventListener("click", () => line.remove());
+  line.append(node("span", "", words), close);
+  old?.remove();
+  document.body.append(line);
+  setTimeout(() => line.remove(), ANNOUNCED_FOR);
 }
 
 /** The line under the header, hidden while all is well. */
@@ -69,7 +166,7 @@ export class Banner {
   }
 
   hide() {
-    clearTimeout(this.#timer);
+    this.#still();
     element("banner").hidden = true;
   }
 
@@ -77,10 +174,11 @@ export class Banner {
     this.#show("joining", "Joining", false);
   }
 
-  /** A short interruption passes without a word. */
-  reconnecting() {
-    clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.#show("", "Reconnecting: the connection was lost. What stands here is from before.", false), 400);
+  /** A short interruption passes without a word. @param {unknown} fault why the last try failed */
+  reconnecting(fault) {
+    const words = waitingFor(fault) || "Reconnecting: the connection was lost. What stands here is from before.";
+    if (!element("banner").hidden) this.#show("", words, false);
+    else this.#timer ||= window.setTimeout(() => this.#show("", words, false), 400);
   }
 
   /** @param {unknown} fault */
@@ -88,9 +186,14 @@ export class Banner {
     this.#show("closed", wordsFor(fault), true);
   }
 
+  #still() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+  }
+
   /** @param {string} kind @param {string} words @param {boolean} over */
   #show(kind, words, over) {
-    clearTimeout(this.#timer);
+    this.#still();
     const banner = element("banner");
     banner.className = `banner ${kind}`;
     banner.hidden = false;

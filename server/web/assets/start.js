@@ -37,9 +37,8 @@ function show(kind) {
   const card = document.querySelector(`[data-kind="${CSS.escape(kind.name)}"]`);
   const count = card?.querySelector("[data-count]");
   if (!count) return;
-  const people = kind.players === 1 ? "1 player" : `${kind.players} players`;
-  const rooms = kind.rooms === 1 ? "1 room" : `${kind.rooms} rooms`;
-  count.textContent = kind.players > 0 ? `${people} in ${rooms}` : "Nobody is playing right now: be the first";
+  const rooms = kind.rooms > 1 ? `, in ${kind.rooms} rooms` : "";
+  count.textContent = kind.players > 0 ? `${kind.players} here now${rooms}` : "Nobody here right now: be the first";
   count.classList.toggle("live", kind.players > 0);
 }
 

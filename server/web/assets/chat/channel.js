@@ -1,7 +1,7 @@
 // A channel: one seat in one room, and what was said there. A page has several at once.
 
 import { connect } from "/js/tickhall.js";
-import { wordsFor } from "/assets/page.js";
+import { showAnnouncements, wordsFor } from "/assets/page.js";
 
 /** @typedef {import("/js/tickhall.js").Room} Room */
 /** @typedef {{id: number, user: string, name: string, typing: boolean, away: boolean}} Member */
@@ -124,6 +124,7 @@ export class Channel {
       this.fault = this.#left ? "" : wordsFor(error);
       changed();
     });
+    showAnnouncements(room); // each channel brings it: the last takes the place of the others
     room.onEvent("dm", (letter) => this.hooks.letter(letter));
   }
 

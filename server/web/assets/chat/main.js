@@ -16,6 +16,7 @@ import { Side } from "./side.js";
  * @property {() => {user: string, name: string, unread: number, lines: string[]}[]} directs
  * @property {() => string} current key of the conversation shown: "#topic" or "@user"
  * @property {() => string} user the own id
+ * @property {() => string[]} users the own id in each channel: the same in all
  * @property {() => Record<string, number>} mismatches hash mismatches by topic
  */
 
@@ -282,6 +283,7 @@ const probe = {
   directs: () => [...directs.all.values()].map((d) => ({ user: d.user, name: d.name, unread: d.unread, lines: said(d.lines) })),
   current: () => current.key,
   user,
+  users: () => [...channels.values()].map((c) => c.user),
   mismatches: () => Object.fromEntries([...channels.values()].map((c) => [c.topic, c.room?.stats.hashMismatches ?? 0])),
 };
 Object.assign(window, { __tickhall: probe });

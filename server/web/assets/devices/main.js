@@ -3,7 +3,7 @@
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
 import { TickhallError, connect } from "/js/tickhall.js";
-import { Banner, element, playerName, write, wordsFor } from "/assets/page.js";
+import { Banner, element, playerName, showAnnouncements, write, wordsFor } from "/assets/page.js";
 import { Operator } from "./operator.js";
 import { Simulated } from "./simulated.js";
 
@@ -62,9 +62,10 @@ async function enter(joined) {
   refused = null;
   room.on("state", (state) => {
     if (state === "joined" && role) banner.hide();
-    if (state === "reconnecting") banner.reconnecting();
     showLink();
   });
+  room.on("reconnecting", ({ error }) => banner.reconnecting(error));
+  showAnnouncements(room);
   room.on("joined", ({ resumed }) => {
     if (!resumed) void claim(joined); // another room, which does not know the page yet
   });

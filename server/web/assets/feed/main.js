@@ -6,7 +6,7 @@
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
 import { connect } from "/js/tickhall.js";
-import { Banner, element, playerName, write } from "/assets/page.js";
+import { Banner, announcementIn, element, playerName, showAnnouncements, write } from "/assets/page.js";
 import { Notices } from "./notices.js";
 import { Ticker } from "./ticker.js";
 
@@ -70,13 +70,16 @@ function enter(joined) {
   points.on("enter", (point) => ticker.point(point));
   points.on("change", (point) => ticker.point(point));
   room.onEvent("notices", (list) => notices.start(list));
-  room.onEvent("notice", (notice) => notices.add(notice));
+  room.onEvent("notice", (notice) => {
+    if (!announcementIn(notice)) notices.add(notice); // the operator's have the same name
+  });
   room.on("state", (state) => {
     element("main").classList.toggle("still", state !== "joined");
     if (state === "joined") banner.hide();
-    if (state === "reconnecting") banner.reconnecting();
     showLine();
   });
+  room.on("reconnecting", ({ error }) => banner.reconnecting(error));
+  showAnnouncements(room);
   room.on("joined", ({ resumed }) => {
     if (!resumed) ticker.forget();
   });

@@ -2,8 +2,8 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { connect } from "/js/tickhall.js";
-import { element, playerName, wordsFor } from "/assets/page.js";
+import { TickhallError, connect } from "/js/tickhall.js";
+import { anyRoom, element, invite, nameRoom, playerName, showAnnouncements, waitingFor, wayIn, wordsFor } from "/assets/page.js";
 import { CURSORS, Drawing } from "./drawing.js";
 import { Paper } from "./paper.js";
 import { Pen } from "./pen.js";
@@ -45,6 +45,9 @@ const tools = new Tools({
   clear: () => ask("clear"),
   fit: () => paper.fit(),
   save: () => void save(),
+  invite: async () => {
+    if (room) say(await invite(room));
+  },
 });
 
 /** @type {Room | null} */
@@ -59,9 +62,10 @@ async function join() {
   joining = true;
   banner("joining", "Joining…");
   try {
-    enter(await connect({ url: location.origin, kind: "whiteboard", name: playerName() }));
+    enter(await connect({ url: location.origin, kind: "whiteboard", name: playerName(), ...wayIn() }));
   } catch (err) {
     banner("closed", wordsFor(err));
+    if (err instanceof TickhallError && err.status >= 400 && err.status < 500) anyRoom();
   }
   joining = false;
 }
@@ -69,6 +73,8 @@ async function join() {
 /** @param {Room} joined */
 function enter(joined) {
   pen.room = room = joined;
+  nameRoom(joined);
+  showAnnouncements(joined);
   drawing.follow(room);
   for (const type of /** @type {const} */ (["enter", "change", "leave"])) {
     room.table("artist").on(type, () => {
@@ -80,11 +86,17 @@ function enter(joined) {
     if (state === "joined") banner("joined", "");
     if (state === "reconnecting") {
       pen.drop(); // the room has ended the stroke where the connection did
-      banner("reconnecting", "The connection was lost. Reconnecting…");
     }
   });
-  room.on("joined", () => pen.drop());
-  room.on("close", ({ error }) => banner("closed", wordsFor(error)));
+  room.on("reconnecting", ({ error }) => banner("reconnecting", waitingFor(error) || "The connection was lost. Reconnecting…"));
+  room.on("joined", ({ resumed }) => {
+    pen.drop();
+    if (!resumed) nameRoom(joined);
+  });
+  room.on("close", ({ error }) => {
+    banner("closed", wordsFor(error));
+    if (error.code === "room_unknown") anyRoom();
+  });
   room.on("error", (err) => {
     if (err.code === "no_stroke") return; // follows another fault, or a stroke that was cleared under the pen
     if (err.code === "full") pen.drop();

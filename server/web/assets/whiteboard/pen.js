@@ -71,7 +71,7 @@ export class Pen {
       if (this.#down.size > 2) return;
     } else if (e.button !== 0) return;
     e.preventDefault();
-    this.stage.focus({ preventScroll: true });
+    this.stage.focus(/** @type {FocusOptions} */ ({ preventScroll: true, focusVisible: false })); // no ring around who draws
     this.stage.setPointerCapture(e.pointerId);
     this.#begin(this.#point(x, y));
   }

@@ -15,6 +15,7 @@ const ERASER = 0;
  * @property {() => void} clear
  * @property {() => void} fit
  * @property {() => void} save
+ * @property {() => void} invite
  */
 
 export class Tools {
@@ -38,6 +39,7 @@ export class Tools {
     this.#redo.addEventListener("click", acts.redo);
     element("fit").addEventListener("click", acts.fit);
     element("export").addEventListener("click", acts.save);
+    element("invite").addEventListener("click", acts.invite);
     window.addEventListener("keydown", (e) => this.#key(e));
     this.choose(1, 1);
   }
