@@ -246,6 +246,86 @@ func TestTwoPagesPlayInOneArenaAndOutliveTheServer(t *testing.T) {
 	ada.waitFor("waits for the server", `__tickhall.state() === "reconnecting"`)
 }
 
+func TestAFriendFollowsTheLinkIntoAPrivateRoom(t *testing.T) {
+	path := browser(t)
+	t.Setenv("TICKHALL_ADMIN_TOKEN", adminToken)
+	server := startProcess(t)
+	home := "http://" + server.address
+	ada := openTab(t, path, "Ada-private", home+"/")
+	ada.run(chromedp.Click(chromedp.CSS(`[href="/play/arena?private"]`)))
+	joined := `window.__tickhall && __tickhall.state() === "joined" && __tickhall.me()`
+	ada.waitFor("joins", joined)
+	ada.waitFor("has the room in its address", `location.search === "?room=" + __tickhall.room()`)
+	stranger := openTab(t, path, "Stranger", home+"/play/arena")
+	stranger.waitFor("joins", joined)
+	require.NotEqual(t, js[string](ada, "__tickhall.room()"), js[string](stranger, "__tickhall.room()"), "nobody finds the room without the code")
+
+	ada.run(chromedp.Click(chromedp.CSS("#invite")))
+	ada.waitFor("is told of the link", `/link to this room is copied|\?room=/.test(document.getElementById("toast").textContent)`)
+	ada.shoot("invite")
+	bob := openTab(t, path, "Bob-invited", home+"/")
+	bob.run(chromedp.SendKeys(chromedp.CSS("#code"), js[string](ada, "__tickhall.room().toUpperCase()")+"\r"))
+	bob.waitFor("joins", joined)
+	require.Equal(t, js[string](ada, "__tickhall.room()"), js[string](bob, "__tickhall.room()"))
+
+	// What is held down ends with the page's being seen: no frame comes that could tell the room of it.
+	bob.run(key("keyDown", "d"))
+	bob.waitFor("goes right", `__tickhall.wish().dx === 127`)
+	js[bool](bob, `!(window.requestAnimationFrame = () => 0)`)
+	js[bool](bob, `Boolean(Object.defineProperty(document, "hidden", { get: () => true })) && document.dispatchEvent(new Event("visibilitychange"))`)
+	require.Zero(t, js[int](bob, `__tickhall.wish().dx`), "a page that nobody sees flies on")
+
+	// Who was removed is told why; a room that has ended, what to do instead.
+	room := js[string](ada, "__tickhall.room()")
+	server.admin("rooms/"+room+"/close", `{"reason": "repairs"}`)
+	ada.waitFor("is told", `/The room has ended/.test(document.getElementById("cover-text").textContent)`)
+	carl := openTab(t, path, "Carl-late", home+"/play/arena?room="+room)
+	carl.waitFor("is told", `/has ended, or its code has a mistake/.test(document.getElementById("cover-text").textContent)`)
+	carl.shoot("no-room")
+	carl.run(chromedp.Click(chromedp.CSS("#again")))
+	carl.waitFor("plays elsewhere", joined+` && location.search === ""`)
+}
+
+func TestAnOperatorsNoticeStandsOnEveryPage(t *testing.T) {
+	path := browser(t)
+	t.Setenv("TICKHALL_ADMIN_TOKEN", adminToken)
+	server := startProcess(t)
+	var tabs []*tab
+	for _, kind := range []string{"arena", "chat", "whiteboard", "feed", "devices"} {
+		b := openTab(t, path, "Notice-"+kind, "http://"+server.address+"/play/"+kind)
+		b.waitFor("joins", `window.__tickhall && (__tickhall.channels ? __tickhall.channels().length >= 3 && __tickhall.channels().every(c => c.state === "joined") : __tickhall.state() === "joined")`)
+		tabs = append(tabs, b)
+	}
+	server.admin("message", `{"name": "notice", "body": "Back in a minute", "to": {"all": true}}`)
+	for _, b := range tabs {
+		b.waitFor("shows the notice", `document.querySelectorAll(".announcement").length === 1 && document.querySelector(".announcement span").textContent === "Back in a minute"`)
+		b.shoot("page")
+		b.run(chromedp.Click(chromedp.CSS(".announcement button")))
+		b.waitFor("has put it away", `!document.querySelector(".announcement")`)
+	}
+	feed := tabs[3]
+	require.Zero(t, js[int](feed, "__tickhall.gaps()"), "it is none of the feed's own")
+	require.NotContains(t, js[string](feed, `document.getElementById("notices").innerText`), "undefined")
+
+	server.admin("kick", `{"user": "`+js[string](tabs[1], "__tickhall.user()")+`", "reason": "idle"}`)
+	tabs[1].waitFor("is told why it was removed, in every channel",
+		`/You were removed: idle\./.test(document.getElementById("banner").innerText) && __tickhall.channels().every(c => c.state === "closed")`)
+}
+
+const adminToken = "a-token-of-these-tests"
+
+// admin asks the operator's API for something.
+func (p *process) admin(path, body string) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, "http://"+p.address+"/v1/admin/"+path, strings.NewReader(body))
+	require.NoError(p.t, err)
+	req.Header.Set("Authorization", "Bearer "+adminToken)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(p.t, err)
+	require.NoError(p.t, res.Body.Close())
+	require.Less(p.t, res.StatusCode, 300, path)
+}
+
 func key(kind input.DispatchKeyEventType, letter string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, input.DispatchKeyEventParams{

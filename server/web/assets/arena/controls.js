@@ -15,8 +15,8 @@ const WAYS = {
 };
 
 export class Controls {
-  /** Whether the last press was a finger's. */
-  touch = false;
+  /** Whether the last press was a finger's; before the first, whether one is to be expected. */
+  touch = matchMedia("(pointer: coarse)").matches;
   /** Where the pointer is, in CSS pixels. */
   pointer = { x: 0, y: 0 };
   /** @type {Stick | null} */

@@ -1,29 +1,12 @@
 // The cover over the game: joining, reconnecting, and why it ended, in sentences.
 
-import { element } from "./hud.js";
+import { element, waitingFor, wordsFor } from "/assets/page.js";
 
 /** @typedef {{code: string, message: string}} Fault */
 
-/** By TickhallError.code. @type {Record<string, string>} */
-const SENTENCES = {
-  network: "The server can't be reached. Check your connection and try again.",
-  timeout: "The server did not answer in time. Try again.",
-  lost: "The connection to the server was lost.",
-  websocket: "Something between here and the server refuses WebSocket connections.",
-  server_full: "The server is full right now. Try again in a moment.",
-  rate_limited: "That was a bit often. Wait a few seconds, then try again.",
-  shutting_down: "The server is restarting. Try again in a moment.",
-  unknown_kind: "This server does not run the arena.",
-  replaced: "You opened the game somewhere else, and your seat went there.",
-  flood: "This page sent too much, and the server ended the connection.",
-  room_failed: "The room stopped because of a fault on the server. Another one is ready.",
-  room_stuck: "The room stopped because of a fault on the server. Another one is ready.",
-  room_ended: "The room has ended. Another one is ready.",
-  version: "This page is older than the server. Reload it.",
-};
-
 export class Cover {
   #timer = 0;
+  #shown = true;
 
   /** @param {() => void} again */
   constructor(again) {
@@ -31,46 +14,49 @@ export class Cover {
   }
 
   hide() {
-    clearTimeout(this.#timer);
+    this.#still();
     element("cover").classList.add("gone");
+    this.#shown = false;
   }
 
   joining() {
     this.#show("Joining", "Finding you a room.", true);
   }
 
-  /** Shows that the connection is lost; a short interruption passes without. */
-  reconnecting() {
-    clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.#show("Reconnecting", "The connection was lost. Your seat is kept, and the game goes on as soon as the server answers.", true), 400);
+  /** Shows that the connection is lost, and why it is not back yet; a short interruption passes without. @param {Fault} fault */
+  reconnecting(fault) {
+    const words = waitingFor(fault) || "The connection was lost. The game goes on as soon as the server answers.";
+    if (this.#shown) this.#show("Reconnecting", words, true);
+    else this.#timer ||= window.setTimeout(() => this.#show("Reconnecting", words, true), 400);
   }
 
   /** @param {Fault} fault */
   ended(fault) {
-    const words = fault.code === "kicked" ? `You were removed: ${fault.message}.` : SENTENCES[fault.code] ?? sentence(fault.message);
-    this.#show("You are out of the room", words, false);
+    this.#show("You are out of the room", wordsFor(fault), false, "Play again");
     element("again").focus();
   }
 
   /** @param {Fault} fault */
   refused(fault) {
-    this.#show("That did not work", SENTENCES[fault.code] ?? sentence(fault.message), false);
+    const elsewhere = /^room_/.test(fault.code);
+    this.#show(elsewhere ? "No way into that room" : "That did not work", wordsFor(fault), false, elsewhere ? "Play in another room" : "Try again");
     element("again").focus();
   }
 
-  /** @param {string} title @param {string} words @param {boolean} busy */
-  #show(title, words, busy) {
+  #still() {
     clearTimeout(this.#timer);
+    this.#timer = 0;
+  }
+
+  /** @param {string} title @param {string} words @param {boolean} busy @param {string} [again] what the button says */
+  #show(title, words, busy, again = "") {
+    this.#still();
     element("cover-title").textContent = title;
     element("cover-text").textContent = words;
     element("spinner").hidden = !busy;
     element("again").hidden = busy;
+    element("again").textContent = again;
+    this.#shown = true;
     element("cover").classList.remove("gone");
   }
-}
-
-/** Makes an error's message a sentence. @param {string} message */
-function sentence(message) {
-  const words = message.charAt(0).toUpperCase() + message.slice(1);
-  return /[.!?]$/.test(words) ? words : `${words}.`;
 }

@@ -43,6 +43,15 @@ export class Ground {
     return col < 0 || row < 0 || col >= this.#cols || row >= this.#rows || this.#solid[row * this.#cols + col] === 1;
   }
 
+  /** How far it is from x, y to a wall that way, `most` if there is none before. @param {number} x @param {number} y @param {number} dx of length 1 @param {number} dy @param {number} most */
+  free(x, y, dx, dy, most) {
+    const step = TILE / 8;
+    for (let far = 0; far < most; far += step) {
+      if (this.solid(Math.floor((x + dx * far) / TILE), Math.floor((y + dy * far) / TILE))) return far;
+    }
+    return most;
+  }
+
   /** Draws it for a screen of that many pixels per unit. @param {number} scale */
   draw(scale) {
     this.scale = Math.min(scale, Math.sqrt(MOST_PIXELS / (this.width * this.height)));

@@ -1,5 +1,6 @@
 // The head-up display: everything around the canvas that is text or a button.
 
+import { element } from "/assets/page.js";
 import { FULL_AMMO, FULL_HP, FULL_SHIELD, PODIUM, colourOf } from "./world.js";
 
 /** @typedef {import("./world.js").Kill} Kill */
@@ -13,9 +14,6 @@ const FEED = 5; // kills that are shown
 const FEED_FOR = 6200; // milliseconds, the fading of arena.css included
 const STREAKS = /** @type {Record<number, string>} */ ({ 3: "is on a streak", 5: "is on a rampage", 8: "is unstoppable", 12: "is a legend" });
 
-/** @param {string} id */
-export const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
 export class Hud {
   #all = false;
   #netShown = false;
@@ -26,6 +24,7 @@ export class Hud {
   #toastTimer = 0;
   #hitBy = "";
   #hitAt = -Infinity;
+  #dryAt = -Infinity;
   #killedBy = "";
   #killedAt = -Infinity;
 
@@ -75,13 +74,13 @@ export class Hud {
     else if (streak) this.toast(`${kill.by} ${streak}: ${kill.streak} in a row`);
   }
 
-  /** A short note. @param {string} words */
-  toast(words) {
+  /** A short note. @param {string} words @param {number} [milliseconds] */
+  toast(words, milliseconds = 1800) {
     const toast = element("toast");
     toast.textContent = words;
     toast.classList.add("on");
     clearTimeout(this.#toastTimer);
-    this.#toastTimer = window.setTimeout(() => toast.classList.remove("on"), 1800);
+    this.#toastTimer = window.setTimeout(() => toast.classList.remove("on"), milliseconds);
   }
 
   /**
@@ -108,6 +107,7 @@ export class Hud {
     this.#bar("shield", me.shield, FULL_SHIELD, "Shield");
     this.#bar("ammo", me.ammo, Math.max(me.ammo, FULL_AMMO), me.rapid ? "Rapid fire" : "Ammunition");
     element("ammo").classList.toggle("rapid", me.rapid);
+    if (me.ammo === 0 && me.hp > 0) this.#dryAt = now;
     let words = "", small = "";
     if (round?.phase !== PODIUM) {
       if (me.hp === 0) {
@@ -118,6 +118,7 @@ export class Hud {
         if (now - this.#killedAt > 1000) this.#killedBy = "";
         if (me.safe) small = "Nothing can hurt you until you fire";
         else if (now - this.#hitAt < 1200) small = `You were hit by ${this.#hitBy}`;
+        else if (now - this.#dryAt < 2000) small = "Out of ammunition: let go to refill, or fly over some";
       }
     }
     this.#message(words, small);

@@ -3,10 +3,12 @@
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
 import { TickhallError, connect } from "/js/tickhall.js";
+import { anyRoom, element, invite, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
 import { Controls } from "./controls.js";
 import { Cover } from "./cover.js";
 import { Effects } from "./effects.js";
-import { Hud, element } from "./hud.js";
+import { Hint } from "./hint.js";
+import { Hud } from "./hud.js";
 import { Renderer } from "./renderer.js";
 import { Sounds } from "./sound.js";
 import { PICKUPS } from "./world.js";
@@ -24,6 +26,7 @@ import { PICKUPS } from "./world.js";
  * @property {() => import("./world.js").Round | undefined} round
  * @property {() => Room["stats"] | undefined} stats
  * @property {() => string} room its id
+ * @property {() => Move} wish what the room was told last
  * @property {(x: number, y: number) => [number, number]} toScreen a point of the world in CSS pixels
  */
 
@@ -36,6 +39,7 @@ const effects = new Effects(matchMedia("(prefers-reduced-motion: reduce)").match
   else sounds.play(what, x, y);
 });
 const controls = new Controls(stage);
+const hint = new Hint();
 const renderer = new Renderer(stage, effects, controls);
 const hud = new Hud();
 const cover = new Cover(() => void play());
@@ -49,24 +53,15 @@ let last = 0; // time of the last frame
 /** @type {Move} */
 let sent = { dx: 0, dy: 0, aim: 0, fire: false };
 
-/** The name that the start page keeps. */
-function playerName() {
-  try {
-    return localStorage.getItem("tickhall.name")?.trim() || undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 async function play() {
   if (joining || (room && room.state !== "closed")) return;
   joining = true;
   cover.joining();
   try {
-    const joined = await connect({ url: location.origin, kind: "arena", name: playerName() });
-    enter(joined);
+    enter(await connect({ url: location.origin, kind: "arena", name: playerName(), ...wayIn() }));
   } catch (err) {
     cover.refused(err instanceof TickhallError ? err : { code: "", message: String(err) });
+    if (err instanceof TickhallError && err.status >= 400 && err.status < 500) anyRoom();
   }
   joining = false;
 }
@@ -77,28 +72,40 @@ function enter(joined) {
   walls = me = 0;
   sent = { dx: 0, dy: 0, aim: -1, fire: false }; // so that the first move goes out, whatever it is
   effects.clear();
+  nameRoom(joined);
+  showAnnouncements(joined);
   room.on("state", (state) => {
     stage.classList.toggle("still", state !== "joined");
     if (state === "joined") cover.hide();
-    if (state === "reconnecting") cover.reconnecting();
   });
+  room.on("reconnecting", ({ error }) => cover.reconnecting(error));
   room.on("joined", ({ resumed }) => {
-    if (!resumed) walls = 0;
+    if (!resumed) {
+      walls = 0;
+      nameRoom(joined);
+    }
     effects.clear();
   });
   room.on("close", ({ error }) => {
     if (error.code === "normal") return location.assign("/");
     cover.ended(error);
+    if (error.code === "room_unknown") anyRoom();
   });
   room.onEvent("kill", (kill) => {
     hud.kill(kill, me);
     if (kill.killer === me) sounds.play("kill");
   });
   room.onEvent("hit", (hit) => {
-    if (hit.victim === me) hud.hurt(hit.name, performance.now());
+    if (hit.victim === me) {
+      hud.hurt(hit.name, performance.now());
+      renderer.hurtFrom(hit.by);
+    } else if (hit.by === me) {
+      renderer.landed();
+      sounds.play("hit");
+    }
   });
   room.onEvent("took", ({ kind }) => {
-    hud.toast(PICKUPS[kind]?.label ?? "Something");
+    hud.toast(PICKUPS[kind]?.gives ?? "Something");
     sounds.play("took");
   });
   stage.classList.remove("still");
@@ -132,10 +139,12 @@ function frame(now) {
     walls = table.size;
     renderer.load(/** @type {any} */ (table));
   }
-  const scene = sceneOf(room), round = /** @type {any} */ ([...room.table("round")][0]);
+  const scene = sceneOf(room), round = /** @type {any} */ (room.table("round").first());
   if (scene.me) {
-    sounds.ear = { x: scene.me.x, y: scene.me.y };
+    sounds.ear.x = scene.me.x;
+    sounds.ear.y = scene.me.y;
     steer(room, controls.read(...renderer.toScreen(scene.me.x, scene.me.y)));
+    hint.observe(controls.touch, sent, scene.me.hp > 0);
   }
   effects.observe(scene, dt);
   renderer.draw(scene, dt);
@@ -170,6 +179,13 @@ window.addEventListener("keyup", (event) => {
 window.addEventListener("blur", () => hud.showAll(false));
 element("sound").setAttribute("aria-pressed", String(sounds.on));
 element("sound").addEventListener("click", toggleSound);
+// No frame comes while the page is hidden: without this the ship would fly on, and fire, with what was held down last.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && room?.state === "joined") steer(room, { ...sent, dx: 0, dy: 0, fire: false });
+});
+element("invite").addEventListener("click", async () => {
+  if (room) hud.toast(await invite(room), 5000);
+});
 element("leave").addEventListener("click", () => (room ? void room.leave() : location.assign("/")));
 // A click leaves the focus on its button, where the game's keys don't reach; a key press means to stay there.
 for (const button of document.querySelectorAll(".tool")) {
@@ -182,9 +198,10 @@ const probe = {
   me: () => (room && me ? /** @type {any} */ ({ ...room.table("ship").get(me) }) : undefined),
   ships: () => (room ? /** @type {any[]} */ ([...room.table("ship")].map((s) => ({ ...s }))) : []),
   bolts: () => (room ? room.table("bolt").size : 0),
-  round: () => (room ? /** @type {any} */ ({ ...[...room.table("round")][0] }) : undefined),
+  round: () => (room ? /** @type {any} */ ({ ...room.table("round").first() }) : undefined),
   stats: () => room?.stats,
   room: () => room?.id ?? "",
+  wish: () => ({ ...sent }),
   toScreen: (x, y) => renderer.toScreen(x, y),
 };
 Object.assign(window, { __tickhall: probe });

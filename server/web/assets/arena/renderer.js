@@ -1,8 +1,11 @@
 // Draws a scene to the canvas: where the camera is, and in which order things lie above each other.
 
+import { element } from "/assets/page.js";
 import { lean } from "./controls.js";
 import { Ground } from "./ground.js";
-import { drawGlow, drawHull, drawPickup } from "./sprites.js";
+import { Marks } from "./marks.js";
+import { Minimap } from "./minimap.js";
+import { boltOf, drawDot, drawGlow, drawHull, drawPickup } from "./sprites.js";
 import { FULL_HP, FULL_SHIELD, PICKUPS, RADIUS, colourOf } from "./world.js";
 
 /** @typedef {import("./controls.js").Controls} Controls */
@@ -13,9 +16,14 @@ import { FULL_HP, FULL_SHIELD, PICKUPS, RADIUS, colourOf } from "./world.js";
 
 const AREA = 1060 * 650; // units that a screen shows: the same for wide and tall ones, so that none sees more
 const MARGIN = 90; // units that the camera shows beyond the walls
-const THUMBS = 300; // pixels at the bottom of a touch screen that the thumbs cover
+const THUMBS = 300; // pixels at the bottom of an upright touch screen that the thumbs cover
+const ABOVE = 130; // pixels at the top of an upright small screen that the display covers
+const SIGHT = 260; // units of the line that shows where the own ship would hit
+const NEAR = 190; // units from which a pick-up says what it is
 const LEAD = 0.16; // seconds of its velocity that the camera is ahead of the ship
 const TO_POINTER = 0.14; // how far the camera leans towards the pointer
+const DASHES = [3, 7];
+const WAYS = /** @type {const} */ ([[1, 0], [-1, 0], [0, 1], [0, -1]]);
 const FONT = '600 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 
 export class Renderer {
@@ -34,10 +42,26 @@ export class Renderer {
   #dpr = 1;
   #placed = false;
   #time = 0;
+  /** The world's point in the upper left corner of the screen, as it shakes. */
+  #corner = { x: 0, y: 0 };
+  #marks;
+  #map = new Minimap(/** @type {HTMLCanvasElement} */ (element("map")));
+  #wound = 0; // what the page shows of it
+  /** Its gradient, along the x axis, by the ship's colour. @type {Map<string, CanvasGradient>} */
+  #sights = new Map();
+
+  /** As in arena.css: the display is laid out for a phone. */
+  get #small() {
+    return this.#width <= 640 || this.#height <= 480;
+  }
+
+  get #upright() {
+    return this.#controls.touch && this.#height > this.#width;
+  }
 
   /** Where the camera's point is on the screen, in CSS pixels from the top: above the thumbs. */
   get #middle() {
-    return this.#height * (this.#controls.touch ? 0.42 : 0.5);
+    return this.#height * (this.#upright ? 0.42 : 0.5);
   }
 
   /** @param {HTMLCanvasElement} canvas @param {Effects} effects @param {Controls} controls */
@@ -46,6 +70,7 @@ export class Renderer {
     this.#c = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     this.#effects = effects;
     this.#controls = controls;
+    this.#marks = new Marks(this.#c);
     window.addEventListener("resize", () => this.resize());
     this.resize();
   }
@@ -68,6 +93,16 @@ export class Renderer {
     if (this.ground.width > 0) this.ground.draw(this.zoom * this.#dpr);
   }
 
+  /** A shot of the own ship has hit somebody. */
+  landed() {
+    this.#marks.landed();
+  }
+
+  /** The own ship was hit by a shot of another. @param {number} ship */
+  hurtFrom(ship) {
+    this.#marks.hurtFrom(ship);
+  }
+
   /** Where a point of the world is on the screen, in CSS pixels. @param {number} x @param {number} y @returns {[number, number]} */
   toScreen(x, y) {
     return [(x - this.camera.x) * this.zoom + this.#width / 2, (y - this.camera.y) * this.zoom + this.#middle];
@@ -82,6 +117,8 @@ export class Renderer {
     const scale = this.zoom * this.#dpr;
     const jitter = () => (shake > 0.2 ? (Math.random() - 0.5) * shake : 0);
     const left = this.camera.x - this.#width / 2 / this.zoom + jitter(), top = this.camera.y - this.#middle / this.zoom + jitter();
+    this.#corner.x = left;
+    this.#corner.y = top;
 
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.fillStyle = "#070b16";
@@ -94,6 +131,7 @@ export class Renderer {
     c.globalCompositeOperation = "lighter";
     for (const b of scene.bolts) this.#bolt(b);
     c.globalCompositeOperation = "source-over";
+    c.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
     for (const s of scene.ships) if (s.hp > 0 && s !== scene.me) this.#ship(s, s.aim);
     if (scene.me && scene.me.hp > 0) this.#own(scene.me);
     c.globalCompositeOperation = "lighter";
@@ -102,17 +140,35 @@ export class Renderer {
 
     c.setTransform(this.#dpr, 0, 0, this.#dpr, 0, 0);
     for (const s of scene.ships) if (s.hp > 0) this.#tag(s, s === scene.me);
-    this.#vignette(scene.me);
-    this.#map(scene);
+    if (scene.me && scene.me.hp > 0) {
+      this.#labels(scene, scene.me);
+      this.#marks.beyond(scene, scene.me, this);
+      this.#marks.wounds(scene, scene.me, this);
+    }
+    this.#hurt(scene.me);
+    this.#map.draw(scene, this, dt);
+    this.#marks.age(dt);
     if (this.#controls.touch) this.#sticks();
     else this.#reticle(scene.me);
+  }
+
+  /** The size of the screen in CSS pixels. */
+  get size() {
+    return { width: this.#width, height: this.#height, small: this.#small };
+  }
+
+  /** The rectangle of the world that the screen shows. */
+  get shown() {
+    const { zoom, camera } = this, width = this.#width / zoom, height = this.#height / zoom;
+    return { x: camera.x - width / 2, y: camera.y - this.#middle / zoom, width, height };
   }
 
   /** Moves the camera towards where the own ship is going and looking. @param {Ship | undefined} me @param {number} dt */
   #follow(me, dt) {
     const { ground, camera } = this, wide = this.#width / 2 / this.zoom;
     const above = this.#middle / this.zoom, below = this.#height / this.zoom - above;
-    const under = this.#controls.touch ? Math.max(MARGIN, THUMBS / this.zoom) : MARGIN;
+    const under = this.#upright ? Math.max(MARGIN, THUMBS / this.zoom) : MARGIN;
+    const over = this.#small && this.#height > this.#width ? Math.max(MARGIN, ABOVE / this.zoom) : MARGIN;
     let x = ground.width / 2, y = ground.height / 2;
     if (me) {
       const { pointer, touch } = this.#controls;
@@ -125,7 +181,7 @@ export class Renderer {
       if (me.hp === 0) [x, y] = [me.x, me.y];
     }
     x = between(x, wide - MARGIN, ground.width + MARGIN - wide);
-    y = between(y, above - MARGIN, ground.height + under - below);
+    y = between(y, above - over, ground.height + under - below);
     const far = Math.hypot(x - camera.x, y - camera.y) > 700; // a return to the ground somewhere else
     const part = this.#placed && !far ? 1 - Math.exp(-7 * dt) : 1;
     camera.x += (x - camera.x) * part;
@@ -145,25 +201,10 @@ export class Renderer {
   /** @param {Bolt} b */
   #bolt(b) {
     if (b.hit !== 0) return; // its sparks are there
-    const c = this.#c, colour = colourOf(b.colour), n = Math.hypot(b.vx, b.vy) || 1;
-    const tx = b.x - (b.vx / n) * 34, ty = b.y - (b.vy / n) * 34;
-    c.lineCap = "round";
-    const tail = c.createLinearGradient(tx, ty, b.x, b.y);
-    tail.addColorStop(0, `${colour}00`);
-    tail.addColorStop(1, colour);
-    c.strokeStyle = tail;
-    c.lineWidth = 4;
-    c.beginPath();
-    c.moveTo(tx, ty);
-    c.lineTo(b.x, b.y);
-    c.stroke();
-    c.strokeStyle = "#ffffffd0";
-    c.lineWidth = 1.6;
-    c.beginPath();
-    c.moveTo(b.x - (b.vx / n) * 9, b.y - (b.vy / n) * 9);
-    c.lineTo(b.x, b.y);
-    c.stroke();
-    drawGlow(c, b.x, b.y, 15, colour, 0.8);
+    const c = this.#c, scale = this.zoom * this.#dpr, n = Math.hypot(b.vx, b.vy) || 1;
+    const cos = (b.vx / n) * scale, sin = (b.vy / n) * scale;
+    c.setTransform(cos, sin, -sin, cos, (b.x - this.#corner.x) * scale, (b.y - this.#corner.y) * scale);
+    c.drawImage(boltOf(colourOf(b.colour)), -36, -15, 51, 30);
   }
 
   /** @param {Ship} s @param {number} aim */
@@ -190,19 +231,28 @@ export class Renderer {
 
   /** The own ship turns with the pointer at once, and shows where it would hit. @param {Ship} me */
   #own(me) {
-    const c = this.#c, aim = this.#controls.aimFrom(...this.toScreen(me.x, me.y));
-    const x = Math.cos(aim), y = Math.sin(aim), colour = colourOf(me.colour);
-    const sight = c.createLinearGradient(me.x, me.y, me.x + x * 260, me.y + y * 260);
-    sight.addColorStop(0, `${colour}60`);
-    sight.addColorStop(1, `${colour}00`);
-    c.strokeStyle = sight;
-    c.lineWidth = 1.2;
-    c.setLineDash([3, 7]);
-    c.beginPath();
-    c.moveTo(me.x + x * 24, me.y + y * 24);
-    c.lineTo(me.x + x * 260, me.y + y * 260);
-    c.stroke();
-    c.setLineDash([]);
+    const c = this.#c, aim = this.#controls.aimFrom(...this.toScreen(me.x, me.y)), colour = colourOf(me.colour);
+    const free = this.ground.free(me.x, me.y, Math.cos(aim), Math.sin(aim), SIGHT);
+    if (free > 24) {
+      let sight = this.#sights.get(colour);
+      if (!sight) {
+        sight = c.createLinearGradient(0, 0, SIGHT, 0);
+        sight.addColorStop(0, `${colour}70`);
+        sight.addColorStop(1, `${colour}00`);
+        this.#sights.set(colour, sight);
+      }
+      c.save();
+      c.translate(me.x, me.y);
+      c.rotate(aim);
+      c.strokeStyle = sight;
+      c.lineWidth = 1.2;
+      c.setLineDash(DASHES);
+      c.beginPath();
+      c.moveTo(24, 0);
+      c.lineTo(free, 0);
+      c.stroke();
+      c.restore();
+    }
     this.#ship(me, aim);
   }
 
@@ -239,65 +289,54 @@ export class Renderer {
       c.fillStyle = "#8accff";
       c.fillRect(x - wide / 2, y - 4, (wide * s.shield) / FULL_SHIELD, 1.5);
     }
-    if (mine) return;
+    if (!mine) this.#words(s.name, x, y - 9, "#e6ecff");
+  }
+
+  /** What is near says what it is. @param {Scene} scene @param {Ship} me */
+  #labels(scene, me) {
+    const c = this.#c;
+    for (const p of scene.pickups) {
+      const far = Math.hypot(p.x - me.x, p.y - me.y);
+      if (!p.ready || far > NEAR) continue;
+      const [x, y] = this.toScreen(p.x, p.y + 30), { label, colour } = PICKUPS[p.kind % PICKUPS.length];
+      c.globalAlpha = Math.min(1, (NEAR - far) / 60);
+      this.#words(label, x, y, colour);
+    }
+    c.globalAlpha = 1;
+  }
+
+  /** @param {string} words @param {number} x @param {number} y @param {string} colour */
+  #words(words, x, y, colour) {
+    const c = this.#c;
     c.font = FONT;
     c.textAlign = "center";
     c.lineWidth = 3;
     c.lineJoin = "round";
     c.strokeStyle = "#060a16c0";
-    c.strokeText(s.name, x, y - 9);
-    c.fillStyle = "#e6ecff";
-    c.fillText(s.name, x, y - 9);
+    c.strokeText(words, x, y);
+    c.fillStyle = colour;
+    c.fillText(words, x, y);
   }
 
-  /** Dark corners; red ones when hurt. @param {Ship | undefined} me */
-  #vignette(me) {
-    const c = this.#c, w = this.#width, h = this.#height, reach = Math.hypot(w, h) / 2;
-    const wound = me ? Math.max(this.#effects.wound(me.id), me.hp > 0 && me.hp <= 30 ? 0.25 + 0.1 * Math.sin(this.#time * 5) : 0) : 0;
-    const g = c.createRadialGradient(w / 2, h / 2, reach * 0.62, w / 2, h / 2, reach);
-    g.addColorStop(0, "#03060f00");
-    g.addColorStop(1, wound > 0 ? `rgba(190, 30, 60, ${0.15 + 0.4 * wound})` : "#03060f88");
-    c.fillStyle = g;
-    c.fillRect(0, 0, w, h);
-  }
-
-  /** @param {Scene} scene */
-  #map(scene) {
-    const c = this.#c, small = this.#width < 640, wide = small ? 104 : 190, scale = wide / this.ground.width, high = this.ground.height * scale;
-    const x0 = this.#width - wide - (small ? 8 : 14), y0 = small ? 54 : this.#height - high - 14;
-    c.save();
-    c.translate(x0, y0);
-    c.beginPath();
-    c.roundRect(0, 0, wide, high, 7);
-    c.clip();
-    c.globalAlpha = 0.88;
-    c.drawImage(this.ground.map, 0, 0, wide, high);
-    c.globalAlpha = 1;
-    for (const p of scene.pickups) if (p.ready) dot(c, p.x * scale, p.y * scale, 1.5, PICKUPS[p.kind % PICKUPS.length].colour);
-    for (const s of scene.ships) if (s.hp > 0 && s !== scene.me) dot(c, s.x * scale, s.y * scale, 2.4, colourOf(s.colour));
-    if (scene.me && scene.me.hp > 0) {
-      dot(c, scene.me.x * scale, scene.me.y * scale, 3.4, "#fff");
-      dot(c, scene.me.x * scale, scene.me.y * scale, 2.2, colourOf(scene.me.colour));
-    }
-    c.strokeStyle = "#ffffff38";
-    c.lineWidth = 1;
-    const w = this.#width / this.zoom, h = this.#height / this.zoom;
-    c.strokeRect((this.camera.x - w / 2) * scale, (this.camera.y - this.#middle / this.zoom) * scale, w * scale, h * scale);
-    c.restore();
-    c.strokeStyle = "#ffffff1c";
-    c.beginPath();
-    c.roundRect(x0, y0, wide, high, 7);
-    c.stroke();
+  /** The red corners of who is hurt. They are the page's, since a gradient over the whole canvas costs as much as all else. @param {Ship | undefined} me */
+  #hurt(me) {
+    const wound = me ? Math.max(this.#effects.wound(me.id), me.hp > 0 && me.hp <= 30 ? 0.4 + 0.15 * Math.sin(this.#time * 5) : 0) : 0;
+    const shown = Math.round(wound * 20) / 20;
+    if (shown === this.#wound) return;
+    this.#wound = shown;
+    element("wound").style.opacity = String(shown);
   }
 
   /** @param {Ship | undefined} me */
   #reticle(me) {
     const c = this.#c, { x, y } = this.#controls.pointer;
+    this.#marks.hit(x, y);
     c.strokeStyle = me && me.hp > 0 && me.ammo === 0 ? "#ff6b81" : "#e6ecff";
     c.lineWidth = 1.6;
     c.beginPath();
+    c.moveTo(x + 8, y);
     c.arc(x, y, 8, 0, 2 * Math.PI);
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    for (const [dx, dy] of WAYS) {
       c.moveTo(x + dx * 5, y + dy * 5);
       c.lineTo(x + dx * 12, y + dy * 12);
     }
@@ -305,7 +344,7 @@ export class Renderer {
   }
 
   #sticks() {
-    const c = this.#c, { moving, aiming } = this.#controls, y = this.#height - 150;
+    const c = this.#c, { moving, aiming } = this.#controls, y = this.#height - (this.#upright ? 150 : 110);
     const sticks = /** @type {[typeof moving, number, string][]} */ ([[moving, 84, "#5eead4"], [aiming, this.#width - 84, "#ff7eb6"]]);
     for (const [stick, x, colour] of sticks) {
       const [sx, sy] = lean(stick), cx = stick?.x ?? x, cy = stick?.y ?? y;
@@ -315,7 +354,7 @@ export class Renderer {
       c.beginPath();
       c.arc(cx, cy, 52, 0, 2 * Math.PI);
       c.stroke();
-      dot(c, cx + sx * 40, cy + sy * 40, 20, colour);
+      drawDot(c, cx + sx * 40, cy + sy * 40, 20, colour);
     }
     c.globalAlpha = 1;
   }
@@ -324,12 +363,4 @@ export class Renderer {
 /** @param {number} v @param {number} low @param {number} high */
 function between(v, low, high) {
   return low > high ? (low + high) / 2 : Math.min(Math.max(v, low), high);
-}
-
-/** @param {CanvasRenderingContext2D} c @param {number} x @param {number} y @param {number} radius @param {string} colour */
-function dot(c, x, y, radius, colour) {
-  c.fillStyle = colour;
-  c.beginPath();
-  c.arc(x, y, radius, 0, 2 * Math.PI);
-  c.fill();
 }

@@ -3,7 +3,7 @@
 const STORED = "tickhall.sound"; // in localStorage: "on" or not there
 const REACH = 900; // units from which nothing is heard
 
-/** @typedef {"shot" | "wall" | "ship" | "death" | "spawn" | "took" | "kill"} Sound */
+/** @typedef {"shot" | "wall" | "ship" | "death" | "spawn" | "took" | "hit" | "kill"} Sound */
 
 export class Sounds {
   on = false;
@@ -54,6 +54,7 @@ export class Sounds {
       case "shot": return this.#tone(to, "square", 720, 180, 0.09, 0.1);
       case "wall": return this.#hiss(to, 2400, 0.05, 0.12);
       case "ship": return this.#tone(to, "triangle", 300, 120, 0.1, 0.3);
+      case "hit": return this.#tone(to, "square", 1500, 1100, 0.04, 0.08);
       case "spawn": return this.#tone(to, "sine", 240, 620, 0.25, 0.16);
       case "took":
         this.#tone(to, "sine", 660, 660, 0.08, 0.2);

@@ -33,6 +33,38 @@ function glowOf(colour) {
   return sprite;
 }
 
+/** @type {Map<string, HTMLCanvasElement>} */
+const bolts = new Map();
+const FINE = 3; // pixels per unit of a bolt's sprite
+
+/** A bolt of a colour that flies to the right: 51 units wide, its head 36 from the left, and 30 high. @param {string} colour */
+export function boltOf(colour) {
+  let sprite = bolts.get(colour);
+  if (sprite) return sprite;
+  sprite = document.createElement("canvas");
+  sprite.width = 51 * FINE;
+  sprite.height = 30 * FINE;
+  const c = /** @type {CanvasRenderingContext2D} */ (sprite.getContext("2d"));
+  c.scale(FINE, FINE);
+  c.translate(36, 15);
+  c.lineCap = "round";
+  const tail = c.createLinearGradient(-34, 0, 0, 0);
+  tail.addColorStop(0, `${colour}00`);
+  tail.addColorStop(1, colour);
+  for (const [from, style, width] of /** @type {const} */ ([[-34, tail, 4], [-9, "#ffffffd0", 1.6]])) {
+    c.strokeStyle = style;
+    c.lineWidth = width;
+    c.beginPath();
+    c.moveTo(from, 0);
+    c.lineTo(0, 0);
+    c.stroke();
+  }
+  c.globalCompositeOperation = "lighter";
+  drawGlow(c, 0, 0, 15, colour, 0.8);
+  bolts.set(colour, sprite);
+  return sprite;
+}
+
 /** @param {CanvasRenderingContext2D} c @param {number} x @param {number} y @param {number} radius @param {string} colour @param {number} [alpha] */
 export function drawGlow(c, x, y, radius, colour, alpha = 1) {
   const old = c.globalAlpha;
@@ -91,4 +123,12 @@ export function drawPickup(c, x, y, kind, colour, ready, pulse) {
   c.fillStyle = colour;
   c.fill(MARKS[kind % MARKS.length]);
   c.restore();
+}
+
+/** @param {CanvasRenderingContext2D} c @param {number} x @param {number} y @param {number} radius @param {string} colour */
+export function drawDot(c, x, y, radius, colour) {
+  c.fillStyle = colour;
+  c.beginPath();
+  c.arc(x, y, radius, 0, 2 * Math.PI);
+  c.fill();
 }

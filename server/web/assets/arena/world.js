@@ -50,10 +50,10 @@ export const COLOURS = [
 
 /** By Pickup.kind. */
 export const PICKUPS = [
-  { colour: "#6ee787", label: "Health" },
-  { colour: "#c4b5fd", label: "Ammunition" },
-  { colour: "#ffc857", label: "Rapid fire" },
-  { colour: "#6bb8ff", label: "Shield" },
+  { colour: "#6ee787", label: "Health", gives: "Up to 50 health back" },
+  { colour: "#c4b5fd", label: "Ammunition", gives: "30 more shots" },
+  { colour: "#ffc857", label: "Rapid fire", gives: "Rapid fire for 8 seconds" },
+  { colour: "#6bb8ff", label: "Shield", gives: "A shield for the next 50 damage" },
 ];
 
 /** @param {number} index */
