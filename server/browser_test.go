@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -310,6 +311,41 @@ func TestAnOperatorsNoticeStandsOnEveryPage(t *testing.T) {
 	server.admin("kick", `{"user": "`+js[string](tabs[1], "__tickhall.user()")+`", "reason": "idle"}`)
 	tabs[1].waitFor("is told why it was removed, in every channel",
 		`/You were removed: idle\./.test(document.getElementById("banner").innerText) && __tickhall.channels().every(c => c.state === "closed")`)
+}
+
+// TestThePageOfTheClientsReadme has the server serve an author's own page: the one that the client's README tells to save.
+func TestThePageOfTheClientsReadme(t *testing.T) {
+	path := browser(t)
+	readme, err := os.ReadFile("../protocol/js/README.md")
+	require.NoError(t, err)
+	_, page, _ := strings.Cut(string(readme), "```html\n")
+	page, _, _ = strings.Cut(page, "```")
+	pages := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(pages, "play"), 0o755))
+	// What the page keeps to itself, the test has to see.
+	page = strings.Replace(page, "</script>", "window.room = room;\n</script>", 1)
+	require.NoError(t, os.WriteFile(filepath.Join(pages, "play", "mine.html"), []byte(page), 0o644))
+	t.Setenv("TICKHALL_PAGES", pages)
+	server := startProcess(t)
+
+	ada := openTab(t, path, "Readme", "http://"+server.address+"/play/mine")
+	ada.waitFor("joins", `window.room?.table("ship").size > 0`)
+	js[bool](ada, `!(window.faults = 0) && Boolean(room.on("error", () => window.faults++))`)
+	before := `[...room.table("ship").own()][0].x`
+	js[bool](ada, "Boolean(window.at = "+before+" + 0.5)")
+	ada.run(key("keyDown", "d"))
+	ada.waitFor("flies", `Math.abs([...room.table("ship").own()][0].x - at) > 20`)
+	ada.waitFor("draws", `((c) => c.getContext("2d").getImageData(0, 0, c.width, c.height))(document.getElementById("c")).data.some((v) => v > 0)`)
+	ada.run(key("keyUp", "d"))
+	ada.waitFor("says who was shot down", `/shot .+ down/.test(document.getElementById("say").textContent)`)
+	ada.shoot("page")
+	require.Zero(t, js[int](ada, "faults"))
+
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(elsewhere.Close)
+	far := openTab(t, path, "Readme-elsewhere", elsewhere.URL)
+	js[bool](far, `Boolean(import("http://`+server.address+`/js/tickhall.js").then((m) => (window.client = m)))`)
+	far.waitFor("imports the module from there", `typeof window.client?.connect === "function"`)
 }
 
 const adminToken = "a-token-of-these-tests"

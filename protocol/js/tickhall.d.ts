@@ -364,20 +364,22 @@ export class Room {
     /**
      * Calls fn with the body of each event of the game that has this name.
      *
+     * @template [T=any] what the game's author knows the body to be
      * @param {string} name
-     * @param {(body: any, tick: number) => void} fn
+     * @param {(body: T, tick: number) => void} fn
      * @returns {() => void} ends the calls
      */
-    onEvent(name: string, fn: (body: any, tick: number) => void): () => void;
+    onEvent<T = any>(name: string, fn: (body: T, tick: number) => void): () => void;
     /**
      * Sends a message and resolves with the body of its reply. Rejects with the error that the game
      * answered; with "lost" if the seat was lost meanwhile; with "timeout" after 30 s.
      *
+     * @template [T=any] what the game's author knows the reply to be
      * @param {string} name
      * @param {unknown} [body]
-     * @returns {Promise<any>}
+     * @returns {Promise<T>}
      */
-    call(name: string, body?: unknown): Promise<any>;
+    call<T = any>(name: string, body?: unknown): Promise<T>;
     /**
      * Sends a message that wants no answer. While reconnecting it waits, if not too many do. Throws a
      * TickhallError if it can't be sent.

@@ -1834,8 +1834,9 @@ export class Room {
   /**
    * Calls fn with the body of each event of the game that has this name.
    *
+   * @template [T=any] what the game's author knows the body to be
    * @param {string} name
-   * @param {(body: any, tick: number) => void} fn
+   * @param {(body: T, tick: number) => void} fn
    * @returns {() => void} ends the calls
    */
   onEvent(name, fn) {
@@ -1846,9 +1847,10 @@ export class Room {
    * Sends a message and resolves with the body of its reply. Rejects with the error that the game
    * answered; with "lost" if the seat was lost meanwhile; with "timeout" after 30 s.
    *
+   * @template [T=any] what the game's author knows the reply to be
    * @param {string} name
    * @param {unknown} [body]
-   * @returns {Promise<any>}
+   * @returns {Promise<T>}
    */
   async call(name, body = null) {
     const request = (this.#requests = (this.#requests % MAX_UINT32) + 1);

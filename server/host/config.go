@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"strconv"
@@ -33,6 +34,10 @@ type Config struct {
 	// MetricsListen is where /metrics is served to whoever reaches it: HOST:PORT or :PORT. "" is with all else, but only
 	// to this machine and private networks; "off" is nowhere.
 	MetricsListen string
+
+	// Pages are the author's own, before those built in: play/NAME.html is the page of kind NAME, index.html the start page,
+	// and what they load lies beside them. What begins with a dot is not served.
+	Pages fs.FS
 
 	Origins    []string      // of pages that may use this server beside its own, such as "https://play.example.com"; "*" for all
 	TrustProxy bool          // believe the nearest proxy's X-Forwarded-For and X-Forwarded-Proto

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,15 @@ func settings(cfg *Config, level *slog.Level) []setting {
 				}
 			}
 			return nil
+		}},
+		{"pages", "FOLDER", "", "pages of your own, which come before those built in: play/NAME.html for kind NAME,\nindex.html for the start page, and what they load", func(s string) error {
+			cfg.Pages = nil
+			if s == "" {
+				return nil
+			}
+			info, err := os.Stat(s)
+			cfg.Pages = os.DirFS(s)
+			return allowed(err == nil && info.IsDir(), "a folder")
 		}},
 		{"trust-proxy", "", "false", "believe X-Forwarded-For and X-Forwarded-Proto: only behind a proxy that sets them", func(s string) error {
 			on, err := strconv.ParseBool(s)

@@ -52,6 +52,8 @@ func TestBadSettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 	}{
 		{"address", []string{"--listen", "8080"}, nil, "--listen 8080: the address \"8080\" must be HOST:PORT or :PORT"},
 		{"port", []string{"--listen", ":70000"}, nil, "must be HOST:PORT"},
+		{"folder", []string{"--pages", "flags_test.go"}, nil, "--pages flags_test.go: it must be a folder"},
+		{"no folder", nil, map[string]string{"TICKHALL_PAGES": "nowhere"}, "it must be a folder"},
 		{"duration", []string{"--grace=10"}, nil, "--grace 10: it must be a duration above 0, such as 10s"},
 		{"number", []string{"--max-rooms", "many"}, nil, "a whole number above 0"},
 		{"too small", []string{"--player-bytes", "0"}, nil, "a number of 1 or more"},

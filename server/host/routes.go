@@ -24,7 +24,7 @@ func (h *Host) routes() http.Handler {
 	mux.HandleFunc("/readyz", h.readiness)
 	h.routeMetrics(mux)
 	mux.HandleFunc("GET /js/tickhall.js", client())
-	mux.Handle("/", web.Handler(h.lobby.Kinds()))
+	mux.Handle("/", web.Handler(h.lobby.Kinds(), h.cfg.Pages))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// An id left out, by a variable of a shell that is empty. The mux would redirect to some other path.
 		if path := r.URL.EscapedPath(); strings.HasPrefix(path, "/v1/") && strings.Contains(path, "//") {

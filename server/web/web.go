@@ -16,6 +16,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/tickhall/tickhall/room"
 )
@@ -42,9 +43,51 @@ type file struct {
 }
 
 // Handler serves the pages for the kinds given: / lists them, /play/NAME is a kind's page if there is
-// one in pages/play, /assets/ is what these load. Anything else gets a page that says so, with status 404.
-// It panics if an embedded file can't be read or rendered, which is a mistake in the program.
-func Handler(kinds []*room.Spec) http.Handler {
+// one in pages/play, /assets/ is what these load. The files of own, which may be nil, come before these: /play/NAME is
+// play/NAME.html there, / is index.html, and anything else what its path says. Anything that neither has gets a page that says so, with status
+// 404. It panics if an embedded file can't be read or rendered, which is a mistake in the program.
+func Handler(kinds []*room.Spec, own fs.FS) http.Handler {
+	built := builtIn(kinds, own)
+	if own == nil {
+		return built
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, ok := ownFile(own, r)
+		if !ok {
+			built.ServeHTTP(w, r)
+			return
+		}
+		h := w.Header()
+		if kind := types[path.Ext(name)]; kind != "" {
+			h.Set("Content-Type", kind)
+		}
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Content-Type-Options", "nosniff")
+		http.ServeFileFS(w, r, own, name)
+	})
+}
+
+// ownFile is the file of own that a request is for. None whose path has a part that begins with a dot is served.
+func ownFile(own fs.FS, r *http.Request) (name string, ok bool) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return "", false
+	}
+	at := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
+	if strings.HasPrefix(at, ".") || strings.Contains(at, "/.") {
+		return "", false
+	}
+	for _, name := range []string{at, at + ".html", path.Join(at, "index.html")} {
+		if !fs.ValidPath(name) {
+			continue
+		}
+		if info, err := fs.Stat(own, name); err == nil && info.Mode().IsRegular() {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+func builtIn(kinds []*room.Spec, own fs.FS) http.Handler {
 	mux := http.NewServeMux()
 	missing := render("missing.html", nil)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { missing.serve(w, r, http.StatusNotFound) })
@@ -53,8 +96,13 @@ func Handler(kinds []*room.Spec) http.Handler {
 	for _, k := range kinds {
 		page := "pages/play/" + k.Name + ".html"
 		_, err := fs.Stat(files, page)
-		list = append(list, game{k, err == nil, len(list) == 0, verbs[k.Name], invites[k.Name]})
-		if err == nil {
+		playable, theirs := err == nil, false
+		if own != nil {
+			_, err := fs.Stat(own, "play/"+k.Name+".html")
+			theirs = err == nil
+		}
+		list = append(list, game{k, playable || theirs, len(list) == 0, verbs[k.Name], invites[k.Name] && !theirs})
+		if playable {
 			mount(mux, "/play/"+k.Name, load(page))
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,7 +31,7 @@ func get(t *testing.T, method, target string, header ...string) *httptest.Respon
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	Handler(kinds).ServeHTTP(w, r)
+	Handler(kinds, nil).ServeHTTP(w, r)
 	return w
 }
 
@@ -72,8 +74,43 @@ func TestTheStartPageListsTheKinds(t *testing.T) {
 	require.NotContains(t, body, `href="/play/chess"`, "there is no page for it")
 
 	w := httptest.NewRecorder()
-	Handler(nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	Handler(nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	require.Contains(t, w.Body.String(), "This server has no games.")
+}
+
+func TestAnAuthorsOwnPagesComeFirst(t *testing.T) {
+	file := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s), ModTime: time.Unix(1e9, 0)} }
+	own := fstest.MapFS{
+		"play/chess.html": file("my chess"), "play/arena.html": file("my arena"), "chess.js": file("let me"), "rules/index.html": file("my rules"),
+		".env": file("secret"), ".git/config": file("secret"), "art/.hidden/a.svg": file("secret"),
+	}
+	h := Handler(kinds, own)
+	ask := func(method, target string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, target, nil))
+		return w
+	}
+	for target, want := range map[string]string{
+		"/play/chess": "my chess", "/play/arena": "my arena", "/chess.js": "let me", "/rules/": "my rules",
+		"/play/chat": "<title>Chat", "/assets/site.css": ":root", "/": "Pick a game",
+	} {
+		w := ask("GET", target)
+		require.Equal(t, http.StatusOK, w.Code, target)
+		require.Contains(t, w.Body.String(), want, target)
+	}
+	require.Equal(t, "text/javascript; charset=utf-8", ask("GET", "/chess.js").Header().Get("Content-Type"))
+	for _, target := range []string{"/.env", "/.git/config", "/art/.hidden/a.svg", "/art", "/play/../.env", "/x/..%2f.env", "/nowhere"} {
+		w := ask("GET", target)
+		require.NotEqual(t, http.StatusOK, w.Code, target)
+		require.NotContains(t, w.Body.String(), "secret", target)
+	}
+	require.NotEqual(t, http.StatusOK, ask("POST", "/play/chess").Code)
+	start := ask("GET", "/").Body.String()
+	require.Contains(t, start, `href="/play/chess"`)
+	require.NotContains(t, start, `href="/play/arena?private"`, "the author's page may know nothing of it")
+
+	own["index.html"] = file("my start")
+	require.Equal(t, "my start", ask("GET", "/").Body.String())
 }
 
 func TestWhatABrowserHasIsNotSentAgain(t *testing.T) {
