@@ -2210,6 +2210,8 @@ export class Room {
     if (err.advice === "stop") return this.#finish(err);
     if (this.state === "joined" && this.#now() - this.#joinedAt > STABLE) this.#attempts = this.#faults = 0;
     if (err.advice === "match") this.#next = "match";
+    // The server is back, and has only the seat not: the waits, long by now, have done their work.
+    if (err.code === "token_unknown") this.#attempts = 0;
     if (this.#next === "match") this.#forget();
     const attempt = ++this.#attempts, delay = Math.max(err.retryAfter, this.#backoff(attempt));
     this.#notBefore = this.#now() + err.retryAfter;

@@ -310,6 +310,23 @@ test("a seat that is gone is matched again, into another world", async () => {
   assert.deepEqual(fake.socket.took(INPUT)[0].slice(0, 5), [INPUT, 41, 3, 0, 3]);
 });
 
+test("who finds the server back without the seat does not wait as long as for the server", async () => {
+  const { fake, ws } = await joined();
+  ws.lose();
+  fake.answer = () => new Error("offline");
+  for (let tries = 1; tries < 12; tries++) {
+    while (fake.sockets.length === tries) await fake.advance(50);
+    fake.socket.lose();
+    await settle();
+  }
+  const before = fake.sockets.length;
+  while (fake.sockets.length === before) await fake.advance(50);
+  fake.answer = ({ init }) => (init.method ? { body: { url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
+  fake.socket.lose();
+  await fake.advance(125);
+  assert.equal(fake.socket.url, "ws://game.test/v1/connect?ticket=t2");
+});
+
 test("another world may have other tables and inputs", async () => {
   const { fake, room, ws } = await joined(), errors = watch(room, "error");
   room.input({ DX: 1 });
