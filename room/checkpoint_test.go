@@ -24,7 +24,7 @@ import (
 func TestARoomMadeFromACheckpointMakesTheSameTicks(t *testing.T) {
 	r := roomtest.NewSeeded(t, stormKind(20), room.Config{ID: "storm", Seed: 99, Log: silent})
 	weather(r, 600, func(i int) {
-		if i%100 == 50 {
+		if i%200 == 50 {
 			r.Tick(1) // slow work ends
 			r.Shadow()
 		}
