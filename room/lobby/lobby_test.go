@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,16 @@ func (g *trial) Step(t *room.Tick, inputs []room.Input[press]) {
 	if g.step != nil {
 		g.step(t)
 	}
+}
+
+// slow is a game whose making lets all others go first who ask for a room at the same time.
+func slow() *trial {
+	return &trial{new: func() error {
+		for range 1000 {
+			runtime.Gosched()
+		}
+		return nil
+	}}
 }
 
 func (g *trial) kind(name string, seats int) room.Kind[press] {
@@ -280,7 +291,7 @@ func TestManyAtOnceFillRoomsExactly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const players, seats = 500, 10
 		stats := new(Stats)
-		l, _ := run(t, Config{Kinds: []room.AnyKind{new(trial).kind("arena", seats)}, Stats: stats})
+		l, _ := run(t, Config{Kinds: []room.AnyKind{slow().kind("arena", seats)}, Stats: stats})
 		var wg sync.WaitGroup
 		got := make([]*Seat, players)
 		for i := range players {
@@ -302,6 +313,43 @@ func TestManyAtOnceFillRoomsExactly(t *testing.T) {
 		for _, n := range perRoom {
 			require.Equal(t, seats, n)
 		}
+	})
+}
+
+func TestRoomsThatAreBeingMadeCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most, players = 5, 40
+		l, _ := run(t, Config{Kinds: []room.AnyKind{slow().kind("arena", 4)}, MaxRooms: most})
+		var wg sync.WaitGroup
+		var made atomic.Int64
+		for range players {
+			wg.Go(func() {
+				if _, err := l.Create("arena", CreateOptions{}); err == nil {
+					made.Add(1)
+				} else {
+					require.ErrorIs(t, err, ErrFull)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, most, made.Load())
+		require.Len(t, l.List(), most)
+	})
+}
+
+func TestTakenSeatKeepsItsRoomUntilThePlayerJoins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := new(trial).kind("arena", 4)
+		k.EmptyFor = watchEvery - 50*time.Millisecond // the lobby does not come by in between
+		l, _ := run(t, Config{Kinds: []room.AnyKind{k}})
+		time.Sleep(watchEvery)
+		s, err := l.Quick("arena", QuickOptions{})
+		require.NoError(t, err)
+		time.Sleep(k.EmptyFor - 50*time.Millisecond)
+		s, ok := l.Take(s.ID())
+		require.True(t, ok)
+		time.Sleep(k.EmptyFor - 50*time.Millisecond) // the upgrade takes its time
+		join(t, s)
 	})
 }
 
@@ -372,7 +420,7 @@ func TestRoomThatHangsIsGivenUp(t *testing.T) {
 		stats := new(Stats)
 		stuck := make(chan *room.Room, 10)
 		l, stop := run(t, Config{
-			Kinds: []room.AnyKind{game.kind("bad", 2), new(trial).kind("good", 2)}, Stats: stats,
+			Kinds: []room.AnyKind{game.kind("bad", 2), new(trial).kind("good", 2)}, Stats: stats, MaxPlayers: 3,
 			OnStuck: func(r *room.Room) { stuck <- r },
 		})
 		good, err := l.Quick("good", QuickOptions{})
@@ -381,6 +429,10 @@ func TestRoomThatHangsIsGivenUp(t *testing.T) {
 		require.NoError(t, err)
 		held, err := l.Quick("bad", QuickOptions{})
 		require.NoError(t, err)
+		for _, s := range []*Seat{good, bad} {
+			_, ok := l.Take(s.ID())
+			require.True(t, ok)
+		}
 		join(t, good)
 		time.Sleep(100 * time.Millisecond)
 		go bad.Room().Join(t.Context(), room.Join{Conn: new(conn), Released: bad.Release})
@@ -397,6 +449,7 @@ func TestRoomThatHangsIsGivenUp(t *testing.T) {
 		require.Nil(t, l.Find(bad.Room().ID()))
 		require.False(t, l.Held(held.ID()))
 		require.NotNil(t, l.Find(good.Room().ID()))
+		require.Equal(t, 1, l.players, "its places are free, though nobody gave them back")
 
 		begun := time.Now()
 		stop()
@@ -405,6 +458,7 @@ func TestRoomThatHangsIsGivenUp(t *testing.T) {
 		<-bad.Room().Done()
 		synctest.Wait()
 		require.EqualValues(t, 1, stats.Ended.Load(), "only the good one")
+		require.Zero(t, l.players, "no place is given back twice")
 	})
 }
 

@@ -217,6 +217,33 @@ func TestGuessersWaitForEachOther(t *testing.T) {
 		for range maxHashing {
 			<-l.hashing
 		}
+		_, err = l.Join(s.Room().ID(), "guess")
+		require.ErrorIs(t, err, ErrPassword, "there is a turn again")
+		require.Empty(t, l.hashing)
+	})
+}
+
+func TestRoomMayEndWhileItsPasswordIsChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := run(t, Config{Kinds: []room.AnyKind{tableKind(4, 0)}})
+		s := sit(t)(l.Create("table", CreateOptions{Password: "swordfish"}))
+		id := s.Room().ID()
+		for range maxHashing {
+			l.hashing <- struct{}{}
+		}
+		joined := make(chan error)
+		go func() {
+			_, err := l.Join(id, "swordfish")
+			joined <- err
+		}()
+		synctest.Wait()
+		require.True(t, l.Close(id, protocol.CodeRoomEnded, "enough"))
+		time.Sleep(time.Second)
+		for range maxHashing {
+			<-l.hashing
+		}
+		require.ErrorIs(t, <-joined, ErrRoomUnknown)
+		require.Zero(t, l.players)
 	})
 }
 

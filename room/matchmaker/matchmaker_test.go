@@ -418,6 +418,87 @@ func TestUsersAreToldInTheirRooms(t *testing.T) {
 	})
 }
 
+// meddler is a lobby during whose making of rooms things happen.
+type meddler struct {
+	*lobby.Lobby
+	during func()
+}
+
+func (m *meddler) Reserve(kind string, n int) ([]*lobby.Seat, error) {
+	if m.during != nil {
+		m.during()
+	}
+	return m.Lobby.Reserve(kind, n)
+}
+
+func TestWhoLeavesWhileTheRoomIsMadeGetsNoSeat(t *testing.T) {
+	m := new(meddler)
+	inHall(t, lobby.Config{}, func(c *Config) {
+		m.Lobby = c.Rooms.(*lobby.Lobby)
+		c.Rooms = m
+	}, func(t *testing.T, h *hall) {
+		// Two matches in one round. While the room of one is made, somebody of each leaves.
+		ids := []string{h.enter("duel", nil), h.enter("duel", nil)}
+		far := func(r *Request) { r.Skill = 5000 }
+		ids = append(ids, h.enter("duel", far), h.enter("duel", far))
+		m.during = func() {
+			m.during = nil
+			require.NoError(t, h.Cancel(ids[0]))
+			require.NoError(t, h.Cancel(ids[2]))
+		}
+		time.Sleep(2 * time.Second)
+		h.gone(ids[0])
+		h.gone(ids[2])
+		var matched, waiting int
+		for _, id := range []string{ids[1], ids[3]} {
+			_, result, err := h.Poll(t.Context(), id, 0)
+			require.NoError(t, err)
+			if result == nil {
+				waiting++
+				continue
+			}
+			matched++
+			require.True(t, h.lobby.Held(strings.TrimPrefix(result.Ticket, "ticket ")))
+			list, err := h.lobby.Rooms(lobby.Query{})
+			require.NoError(t, err)
+			require.Len(t, list.Rooms, 1)
+			require.Equal(t, 1, list.Rooms[0].Players, "the seat of who left is free")
+		}
+		require.Equal(t, 1, matched, "its room was being made already")
+		require.Equal(t, 1, waiting, "no room was made for who is left of the other")
+		require.EqualValues(t, 1, h.stats.Matches.Load())
+	})
+}
+
+func TestFriendsAreToldOfWhoLeaves(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		friend := func(r *Request) { r.Party, r.PartySize = "friends", 2 }
+		a, b := h.enter("teams", friend), h.enter("teams", friend)
+		require.Zero(t, h.progress(a).Missing)
+		told := make(chan protocol.QueueReply)
+		go func() {
+			p, _, err := h.Poll(context.Background(), a, MaxWait)
+			require.NoError(t, err)
+			told <- p
+		}()
+		time.Sleep(time.Second)
+		begun := time.Now()
+		require.NoError(t, h.Cancel(b))
+		require.Equal(t, 1, (<-told).Missing)
+		require.Zero(t, time.Since(begun), "at once")
+	})
+}
+
+func TestFullQueueLetsUsersReplaceTheirPlaces(t *testing.T) {
+	inHall(t, lobby.Config{}, func(c *Config) { c.MaxWaiting = 1 }, func(t *testing.T, h *hall) {
+		ada := func(r *Request) { r.User = "ada" }
+		h.enter("duel", ada)
+		_, err := h.Enter(time.Now(), h.request("duel", nil))
+		require.ErrorIs(t, err, ErrFull)
+		require.Equal(t, 1, h.progress(h.enter("duel", ada)).Waiting)
+	})
+}
+
 func TestNobodyIsMatchedTwice(t *testing.T) {
 	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
 		const players = 400
