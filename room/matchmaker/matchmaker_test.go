@@ -421,12 +421,12 @@ func TestUsersAreToldInTheirRooms(t *testing.T) {
 // meddler is a lobby during whose making of rooms things happen.
 type meddler struct {
 	*lobby.Lobby
-	during func()
+	during atomic.Pointer[func()] // once
 }
 
 func (m *meddler) Reserve(kind string, n int) ([]*lobby.Seat, error) {
-	if m.during != nil {
-		m.during()
+	if f := m.during.Swap(nil); f != nil {
+		(*f)()
 	}
 	return m.Lobby.Reserve(kind, n)
 }
@@ -441,11 +441,11 @@ func TestWhoLeavesWhileTheRoomIsMadeGetsNoSeat(t *testing.T) {
 		ids := []string{h.enter("duel", nil), h.enter("duel", nil)}
 		far := func(r *Request) { r.Skill = 5000 }
 		ids = append(ids, h.enter("duel", far), h.enter("duel", far))
-		m.during = func() {
-			m.during = nil
+		leave := func() {
 			require.NoError(t, h.Cancel(ids[0]))
 			require.NoError(t, h.Cancel(ids[2]))
 		}
+		m.during.Store(&leave)
 		time.Sleep(2 * time.Second)
 		h.gone(ids[0])
 		h.gone(ids[2])

@@ -90,6 +90,15 @@ func TestGuestWithABadNameIsToldWhatToChange(t *testing.T) {
 	requireRefused(t, err, protocol.ErrBadRequest, "shorten it to 32")
 }
 
+func TestProofIsNoTicketThoughTheKeyIsTheSame(t *testing.T) {
+	key := bytes.Repeat([]byte{1}, MinKey)
+	text := newSeal(key, guestContext).text([]byte("ada"))
+	_, ok := newSeal(key, guestContext).open(text)
+	require.True(t, ok)
+	_, ok = newSeal(key, "").open(text)
+	require.False(t, ok)
+}
+
 // FuzzGuest: no proof makes Identify panic, and only what it gave is believed.
 func FuzzGuest(f *testing.F) {
 	i := newTestIdentifier(f, Config{})

@@ -151,6 +151,12 @@ func TestSkewIsAllowed(t *testing.T) {
 
 func segment(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
+// spare is the letter of base64url that differs from c, the last of 32 bytes, in a bit that does not count.
+func spare(c byte) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return letters[strings.IndexByte(letters, c)|1:][:1]
+}
+
 func TestTokenThatIsNoGoodIsRefused(t *testing.T) {
 	rsaKey := signers()[algRS256]
 	small, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -214,6 +220,7 @@ func TestTokenThatIsNoGoodIsRefused(t *testing.T) {
 		{"dots", "..", "malformed", full},
 		{"a part too many", good + ".x", "malformed", full},
 		{"padding", parts[0] + "." + parts[1] + "." + parts[2] + "=", "malformed", full},
+		{"spare bits", good[:len(good)-1] + spare(good[len(good)-1]), "malformed", full},
 		{"nothing", "", "missing", full},
 		{"a token where none is checked", good, "guests only", Config{}},
 	} {
