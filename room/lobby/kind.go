@@ -1,6 +1,9 @@
 package lobby
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/tickhall/tickhall/protocol/state"
 	"github.com/tickhall/tickhall/room"
 )
@@ -31,7 +34,7 @@ func ListingKind() room.Kind[struct{}] {
 		Name: ListingName, Title: "Lobby", About: "The list of open rooms, live.",
 		TickRate: 10, OnDemand: true, MaxPlayers: room.MaxMaxPlayers,
 		New: func(s *room.Setup) (room.Game[struct{}], error) {
-			g := &listing{rooms: room.Table[Listing](s, "room"), ids: map[string]state.ID{}}
+			g := &listing{rooms: room.Table[Listing](s, "room"), ids: map[string]state.ID{}, rest: map[string]Listing{}}
 			room.OnSignal(s, changeSignal, g.change)
 			return g, nil
 		},
@@ -42,6 +45,7 @@ func ListingKind() room.Kind[struct{}] {
 type listing struct {
 	rooms *state.Table[Listing]
 	ids   map[string]state.ID
+	rest  map[string]Listing // beyond MaxShown: they move up as others vanish
 }
 
 func (*listing) Join(*room.Tick, *room.Player) error        { return nil }
@@ -88,19 +92,34 @@ func (g *listing) change(_ *room.Tick, c change) {
 			g.rooms.Remove(id)
 		}
 		clear(g.ids)
+		clear(g.rest)
 	}
 	for _, name := range c.Gone {
 		g.rooms.Remove(g.ids[name])
 		delete(g.ids, name)
+		delete(g.rest, name)
 	}
 	for _, v := range c.Rooms {
 		row := g.rooms.Get(g.ids[v.Room])
 		if row == nil {
 			if len(g.ids) >= MaxShown {
+				g.rest[v.Room] = v
 				continue
 			}
+			delete(g.rest, v.Room)
 			g.ids[v.Room], row = g.rooms.Add(0)
 		}
 		*row = v
+	}
+	free := MaxShown - len(g.ids)
+	if free <= 0 || len(g.rest) == 0 {
+		return
+	}
+	moved := slices.Sorted(maps.Keys(g.rest)) // in an order that a playback has, too
+	for _, name := range moved[:min(free, len(moved))] {
+		var row *Listing
+		g.ids[name], row = g.rooms.Add(0)
+		*row = g.rest[name]
+		delete(g.rest, name)
 	}
 }

@@ -231,7 +231,27 @@ func TestLobbyRoomShowsSoMany(t *testing.T) {
 		c.Rooms = append(c.Rooms, protocol.RoomInfo{ID: fmt.Sprint("room", i), Kind: "table", Data: json.RawMessage(`"` + strings.Repeat("x", 1000) + `"`)})
 	}
 	send(c)
-	require.Equal(t, MaxShown, roomtest.Table[Listing](ada, "room").Len())
+	shown := roomtest.Table[Listing](ada, "room")
+	require.Equal(t, MaxShown, shown.Len())
+
+	// As rooms vanish, shown and other ones, the others move up, as they are by now.
+	last := c.Rooms[MaxShown+9]
+	last.Players = 3
+	send(Change{Rooms: []protocol.RoomInfo{last}, Gone: []string{"room0", "room1", fmt.Sprint("room", MaxShown)}})
+	require.Equal(t, MaxShown, shown.Len())
+	gone := Change{}
+	for i := 2; i < 100; i++ {
+		gone.Gone = append(gone.Gone, fmt.Sprint("room", i))
+	}
+	send(gone)
+	require.Equal(t, MaxShown+10-101, shown.Len(), "all that there are")
+	rooms := map[string]int{}
+	for _, r := range shown.All() {
+		rooms[r.Room] = r.Players
+	}
+	require.Len(t, rooms, shown.Len(), "none twice")
+	require.Equal(t, 3, rooms[last.ID])
+	require.NotContains(t, rooms, fmt.Sprint("room", MaxShown))
 }
 
 func TestListingRoomIsJoinedByQuickMatchAlone(t *testing.T) {
