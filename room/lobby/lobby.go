@@ -129,6 +129,7 @@ type Lobby struct {
 	kinds   map[string]*kind
 	courier room.Courier
 	hashing chan struct{} // holds a token for each password that is being hashed
+	rounds  int           // hashRounds, but in tests
 	kick    chan struct{} // capacity 1: a new watcher waits for the whole list
 
 	ctx    context.Context // of the rooms; ended by Run
@@ -181,7 +182,7 @@ func New(cfg Config) (*Lobby, error) {
 		cfg.Log = slog.Default()
 	}
 	l := &Lobby{
-		cfg: cfg, kinds: map[string]*kind{}, hashing: make(chan struct{}, maxHashing), kick: make(chan struct{}, 1),
+		cfg: cfg, kinds: map[string]*kind{}, hashing: make(chan struct{}, maxHashing), rounds: hashRounds, kick: make(chan struct{}, 1),
 		rooms: map[string]*entry{}, running: map[*entry]struct{}{}, held: map[string]*Seat{},
 	}
 	l.courier = courier{l}

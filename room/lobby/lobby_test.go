@@ -43,11 +43,15 @@ func (g *trial) Step(t *room.Tick, inputs []room.Input[press]) {
 // slow is a game whose making lets all others go first who ask for a room at the same time.
 func slow() *trial {
 	return &trial{new: func() error {
-		for range 1000 {
-			runtime.Gosched()
-		}
+		yield()
 		return nil
 	}}
+}
+
+func yield() {
+	for range 100 {
+		runtime.Gosched()
+	}
 }
 
 func (g *trial) kind(name string, seats int) room.Kind[press] {
@@ -112,6 +116,8 @@ func run(t *testing.T, cfg Config) (l *Lobby, stop func()) {
 	}
 	l, err := New(cfg)
 	require.NoError(t, err)
+	require.Equal(t, hashRounds, l.rounds)
+	l.rounds = 100 // under -race all of them take seconds
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()

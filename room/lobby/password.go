@@ -66,5 +66,5 @@ func (l *Lobby) hash(text string, salt []byte) ([]byte, error) {
 		return nil, ErrBusy
 	}
 	defer func() { <-l.hashing }()
-	return pbkdf2.Key(sha256.New, text, salt, hashRounds, sha256.Size)
+	return pbkdf2.Key(sha256.New, text, salt, l.rounds, sha256.Size)
 }

@@ -97,7 +97,13 @@ func TestManyQuickMatchesOpenAsFewRoomsAsHoldThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const players, seats = 200, 10
-				l, _ := run(t, Config{Kinds: []room.AnyKind{tableKind(seats, 0)}})
+				k := tableKind(seats, 0)
+				table := k.New
+				k.New = func(s *room.Setup) (room.Game[press], error) {
+					yield()
+					return table(s)
+				}
+				l, _ := run(t, Config{Kinds: []room.AnyKind{k}})
 				var wg sync.WaitGroup
 				for range players {
 					wg.Go(func() {
