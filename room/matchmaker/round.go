@@ -59,39 +59,60 @@ type unit struct {
 
 // pools makes units of entries and sorts them by properties. Units of a pool are in the order of waiting.
 func pools(now time.Time, rules *room.QueueRules, entries []Entry) []*pool {
-	order := make([]int, len(entries))
-	for i := range order {
-		order[i] = i
+	type turn struct {
+		waited time.Duration
+		entry  int
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		if c := entries[a].Since.Compare(entries[b].Since); c != 0 {
-			return c
+	order := make([]turn, len(entries))
+	for i := range order {
+		order[i] = turn{now.Sub(entries[i].Since), i}
+	}
+	slices.SortFunc(order, func(a, b turn) int {
+		if a.waited != b.waited {
+			return cmp.Compare(b.waited, a.waited)
 		}
-		return strings.Compare(entries[a].ID, entries[b].ID)
+		return strings.Compare(entries[a.entry].ID, entries[b.entry].ID)
 	})
 	byKey := map[string]*pool{}
 	parties := map[string]*unit{}
-	lastKey, lastPool := "", (*pool)(nil)
-	single := make([]unit, 0, len(entries))
-	for at, i := range order {
-		e := &entries[i]
-		key := propertyKey(e.Properties)
-		if lastPool == nil || key != lastKey {
-			lastKey = key
-			if lastPool = byKey[key]; lastPool == nil {
-				lastPool = &pool{rules: rules}
-				byKey[key] = lastPool
+	byPair := map[[2]string]*pool{} // for those with one property, which is common: no key is made for each
+	poolOf := func(properties map[string]string) *pool {
+		var pair [2]string
+		if len(properties) == 1 {
+			for k, v := range properties {
+				pair = [2]string{k, v}
+			}
+			if p := byPair[pair]; p != nil {
+				return p
 			}
 		}
+		key := propertyKey(properties)
+		p := byKey[key]
+		if p == nil {
+			p = &pool{rules: rules, key: key}
+			byKey[key] = p
+		}
+		if len(properties) == 1 {
+			byPair[pair] = p
+		}
+		return p
+	}
+	single := make([]unit, 0, len(entries))
+	alone := make([]int, len(entries)) // of which each single unit has its own
+	for at, t := range order {
+		i := t.entry
+		e := &entries[i]
+		alone[at] = i
+		its := poolOf(e.Properties)
 		if e.Party == "" || e.PartySize < 2 {
-			single = append(single, unit{members: order[at : at+1 : at+1], size: 1, skill: e.Skill, since: e.Since}) // never grows
-			lastPool.units = append(lastPool.units, &single[len(single)-1])
+			single = append(single, unit{members: alone[at : at+1 : at+1], size: 1, skill: e.Skill, since: e.Since}) // never grows
+			its.units = append(its.units, &single[len(single)-1])
 			continue
 		}
 		if e.PartySize > rules.TeamSize {
 			continue // it fits into no team
 		}
-		name := key + "\x00" + strconv.Itoa(e.PartySize) + "\x00" + e.Party
+		name := its.key + "\x00" + strconv.Itoa(e.PartySize) + "\x00" + e.Party
 		party := parties[name]
 		if party == nil {
 			party = new(unit)
@@ -101,7 +122,7 @@ func pools(now time.Time, rules *room.QueueRules, entries []Entry) []*pool {
 		party.skill += e.Skill / float64(e.PartySize)
 		if len(party.members) == e.PartySize {
 			party.size, party.since = e.PartySize, e.Since
-			lastPool.units = append(lastPool.units, party)
+			its.units = append(its.units, party)
 			delete(parties, name) // who comes with the same code later is another party
 		}
 	}
@@ -139,6 +160,7 @@ func WindowAt(rules room.QueueRules, waited time.Duration) float64 {
 // pool is those who may be matched with each other.
 type pool struct {
 	rules   *room.QueueRules
+	key     string  // of its properties
 	units   []*unit // oldest first
 	players int     // not matched yet
 	bySkill []*unit
@@ -166,9 +188,20 @@ func (p *pool) prepare(now time.Time) {
 		u.late = waited >= p.rules.LateAfter
 		p.players += u.size
 	}
-	p.bySkill = slices.Clone(p.units)
-	// Stable, so that of equals those who wait longer are found first or last, but always the same.
-	slices.SortStableFunc(p.bySkill, func(a, b *unit) int { return cmp.Compare(a.skill, b.skill) })
+	// Of equals those who wait longer come first, so that the order is always the same.
+	type rank struct {
+		skill float64
+		unit  int
+	}
+	ranks := make([]rank, len(p.units))
+	for i, u := range p.units {
+		ranks[i] = rank{u.skill, i}
+	}
+	slices.SortFunc(ranks, func(a, b rank) int { return cmp.Or(cmp.Compare(a.skill, b.skill), a.unit-b.unit) })
+	p.bySkill = make([]*unit, len(p.units))
+	for i, r := range ranks {
+		p.bySkill[i] = p.units[r.unit]
+	}
 	p.taken = make([]bool, len(p.units))
 	sizes := 0
 	for i, u := range p.bySkill {

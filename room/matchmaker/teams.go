@@ -139,6 +139,10 @@ const (
 // balance distributes the units of a match so that, first, the teams' sizes differ least, then their mean skills. It
 // searches the ways in which each unit goes to the weakest team first, and keeps the best.
 func balance(teams [][]*unit, teamSize int) [][]*unit {
+	if teamSize == 1 { // there is nothing to distribute
+		emptyLast(teams)
+		return teams
+	}
 	b := balancer{teamSize: teamSize, steps: balanceSteps, sizes: make([]int, len(teams)), sums: make([]float64, len(teams))}
 	for i, team := range teams {
 		for _, u := range team {
@@ -165,17 +169,19 @@ func balance(teams [][]*unit, teamSize int) [][]*unit {
 	b.units, b.best, b.at = units, best, make([]int, len(order))
 	clear(b.sizes)
 	clear(b.sums)
-	if len(teams) > 1 && len(teams) <= maxBalanced && teamSize > 1 {
+	if len(teams) > 1 && len(teams) <= maxBalanced {
 		b.place(0)
 	}
 	out := make([][]*unit, len(teams))
 	for i, u := range b.units {
 		out[b.best[i]] = append(out[b.best[i]], u)
 	}
-	slices.SortStableFunc(out, func(x, y []*unit) int { // empty ones last
-		return cmp.Compare(min(len(y), 1), min(len(x), 1))
-	})
+	emptyLast(out)
 	return out
+}
+
+func emptyLast(teams [][]*unit) {
+	slices.SortStableFunc(teams, func(x, y []*unit) int { return cmp.Compare(min(len(y), 1), min(len(x), 1)) })
 }
 
 type balancer struct {
