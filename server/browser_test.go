@@ -245,6 +245,7 @@ func TestTwoPagesPlayInOneArenaAndOutliveTheServer(t *testing.T) {
 	}
 	require.NoError(t, server.stop(), "a stopped server exits with 0")
 	ada.waitFor("waits for the server", `__tickhall.state() === "reconnecting"`)
+	ada.waitFor("says why", `/The server is restarting/.test(document.getElementById("cover-text").textContent) && document.getElementById("cover").checkVisibility()`)
 }
 
 func TestAFriendFollowsTheLinkIntoAPrivateRoom(t *testing.T) {

@@ -68,8 +68,23 @@ export function wordsFor(fault) {
   return /[.!?]$/.test(words) ? words : `${words}.`;
 }
 
-/** Why a client that reconnects by itself is not in yet, where the reason is not the line. @param {unknown} fault */
-export function waitingFor(fault) {
+/** What the room was waiting for last. @type {WeakMap<Room, string>} */
+const waits = new WeakMap();
+
+/**
+ * Why a room that reconnects by itself is not back yet, where the reason is not the line; "" if it is. A server that restarts says so
+ * once, and is then not there.
+ * @param {Room} room @param {unknown} fault
+ */
+export function waitingFor(room, fault) {
+  const words = reasonIn(fault) || (waits.get(room) ?? "");
+  if (!waits.has(room)) room.on("joined", () => waits.set(room, ""));
+  waits.set(room, words);
+  return words;
+}
+
+/** @param {unknown} fault */
+function reasonIn(fault) {
   const { code = "" } = /** @type {{code?: string}} */ (fault ?? {});
   if (code === "server_full") return "The server is full right now. You are in as soon as somebody leaves.";
   if (code === "shutting_down") return "The server is restarting. You are back as soon as it runs again.";
@@ -174,9 +189,9 @@ export class Banner {
     this.#show("joining", "Joining", false);
   }
 
-  /** A short interruption passes without a word. @param {unknown} fault why the last try failed */
-  reconnecting(fault) {
-    const words = waitingFor(fault) || "Reconnecting: the connection was lost. What stands here is from before.";
+  /** A short interruption passes without a word. @param {Room} room @param {unknown} fault why the last try failed */
+  reconnecting(room, fault) {
+    const words = waitingFor(room, fault) || "Reconnecting: the connection was lost. What stands here is from before.";
     if (!element("banner").hidden) this.#show("", words, false);
     else this.#timer ||= window.setTimeout(() => this.#show("", words, false), 400);
   }

@@ -2,6 +2,7 @@
 
 import { element, waitingFor, wordsFor } from "/assets/page.js";
 
+/** @typedef {import("/js/tickhall.js").Room} Room */
 /** @typedef {{code: string, message: string}} Fault */
 
 export class Cover {
@@ -23,9 +24,9 @@ export class Cover {
     this.#show("Joining", "Finding you a room.", true);
   }
 
-  /** Shows that the connection is lost, and why it is not back yet; a short interruption passes without. @param {Fault} fault */
-  reconnecting(fault) {
-    const words = waitingFor(fault) || "The connection was lost. The game goes on as soon as the server answers.";
+  /** Shows that the connection is lost, and why it is not back yet; a short interruption passes without. @param {Room} room @param {Fault} fault */
+  reconnecting(room, fault) {
+    const words = waitingFor(room, fault) || "The connection was lost. The game goes on as soon as the server answers.";
     if (this.#shown) this.#show("Reconnecting", words, true);
     else this.#timer ||= window.setTimeout(() => this.#show("Reconnecting", words, true), 400);
   }

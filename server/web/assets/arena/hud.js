@@ -170,6 +170,8 @@ export class Hud {
     this.#set(element("next"), `The next round begins in ${round.left}`);
     if (this.#texts.has(podium)) return; // the result stands, whoever leaves
     this.#texts.set(podium, "shown");
+    const place = ranked.findIndex((s) => s.id === me?.id) + 1;
+    this.#set(element("own-place"), me && place > 3 ? `You came in as number ${place} of ${ranked.length}, with ${me.kills === 1 ? "1 kill" : `${me.kills} kills`}` : "");
     element("winners").replaceChildren(...ranked.slice(0, 3).map((s, i) => {
       const step = text(["first", "second", "third"][i], "", "li");
       step.append(text("place", String(i + 1)), named(s.id === me?.id ? "You" : s.name, s.colour), text("", s.kills === 1 ? "1 kill" : `${s.kills} kills`));

@@ -78,7 +78,7 @@ function enter(joined) {
     stage.classList.toggle("still", state !== "joined");
     if (state === "joined") cover.hide();
   });
-  room.on("reconnecting", ({ error }) => cover.reconnecting(error));
+  room.on("reconnecting", ({ error }) => cover.reconnecting(joined, error));
   room.on("joined", ({ resumed }) => {
     if (!resumed) {
       walls = 0;

@@ -1,7 +1,7 @@
 // A channel: one seat in one room, and what was said there. A page has several at once.
 
 import { connect } from "/js/tickhall.js";
-import { showAnnouncements, wordsFor } from "/assets/page.js";
+import { showAnnouncements, waitingFor, wordsFor } from "/assets/page.js";
 
 /** @typedef {import("/js/tickhall.js").Room} Room */
 /** @typedef {{id: number, user: string, name: string, typing: boolean, away: boolean}} Member */
@@ -28,6 +28,7 @@ const MOST = 1500; // lines kept in the page; older ones can be asked for again
 export class Channel {
   unread = 0;
   fault = ""; // why there is no room
+  waiting = ""; // why it is not back yet, if not for the line
   /** @type {Room | null} */
   room = null;
   /** By number, oldest first. @type {Map<number, Line>} */
@@ -119,6 +120,10 @@ export class Channel {
     for (const type of /** @type {const} */ (["enter", "change", "leave"])) room.table("member").on(type, changed);
     room.on("snapshot", () => this.#tell());
     room.on("state", changed);
+    room.on("reconnecting", ({ error }) => {
+      this.waiting = waitingFor(room, error);
+      changed();
+    });
     room.on("joined", () => this.#tell());
     room.on("close", ({ error }) => {
       this.fault = this.#left ? "" : wordsFor(error);

@@ -178,7 +178,7 @@ function banner(channel) {
   const state = channelOrAny?.state ?? "joined";
   const words = /** @type {Record<string, string>} */ ({
     joining: "Joining…",
-    reconnecting: "The connection was lost. Reconnecting… What you send now goes out then.",
+    reconnecting: `${channelOrAny?.waiting || "The connection was lost. Reconnecting…"} What you send now goes out then.`,
     closed: channelOrAny?.fault || "You have left this channel.",
   });
   const shown = element("banner-text");

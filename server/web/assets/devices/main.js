@@ -64,7 +64,7 @@ async function enter(joined) {
     if (state === "joined" && role) banner.hide();
     showLink();
   });
-  room.on("reconnecting", ({ error }) => banner.reconnecting(error));
+  room.on("reconnecting", ({ error }) => banner.reconnecting(joined, error));
   showAnnouncements(room);
   room.on("joined", ({ resumed }) => {
     if (!resumed) void claim(joined); // another room, which does not know the page yet

@@ -78,7 +78,7 @@ function enter(joined) {
     if (state === "joined") banner.hide();
     showLine();
   });
-  room.on("reconnecting", ({ error }) => banner.reconnecting(error));
+  room.on("reconnecting", ({ error }) => banner.reconnecting(joined, error));
   showAnnouncements(room);
   room.on("joined", ({ resumed }) => {
     if (!resumed) ticker.forget();

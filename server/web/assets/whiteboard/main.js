@@ -88,7 +88,7 @@ function enter(joined) {
       pen.drop(); // the room has ended the stroke where the connection did
     }
   });
-  room.on("reconnecting", ({ error }) => banner("reconnecting", waitingFor(error) || "The connection was lost. Reconnecting…"));
+  room.on("reconnecting", ({ error }) => banner("reconnecting", waitingFor(joined, error) || "The connection was lost. Reconnecting…"));
   room.on("joined", ({ resumed }) => {
     pen.drop();
     if (!resumed) nameRoom(joined);
