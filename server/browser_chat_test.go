@@ -71,6 +71,10 @@ func TestTwoPagesChatInSeveralChannels(t *testing.T) {
 	bob.waitFor("reads the line as text", `document.querySelector("#lines .text")?.textContent === "Hello <b>all</b> 👋" && !document.querySelector("#lines b")`)
 	bob.waitFor("nobody is typing", `document.getElementById("typing").textContent === ""`)
 
+	// Addresses of pages lead there, and nothing else does.
+	js[bool](bob, `Boolean(import("/assets/chat/log.js").then(({ linked }) => (window.links = linked("Come (http://a.example/x?y=1#z), or https://b.example. Not javascript:alert(1), http:// or <b>").map((p) => p.href ?? p))))`)
+	bob.waitFor("finds the addresses", `JSON.stringify(window.links) === JSON.stringify(["Come (", "http://a.example/x?y=1#z", "), or ", "https://b.example/", ". Not javascript:alert(1), http:// or <b>"])`)
+
 	// What is said elsewhere is counted until it is read.
 	bob.openConversation("#random")
 	for _, text := range []string{"one", "two"} {
@@ -111,9 +115,15 @@ func TestTwoPagesChatInSeveralChannels(t *testing.T) {
 	require.Empty(t, js[[]any](eve, "__tickhall.directs()"))
 
 	// Too fast, and too long: the writer is told and keeps the text.
-	for range 10 {
-		eve.write("spam\r")
-	}
+	// By the page itself: typed through the browser, they might come slowly enough on a busy machine.
+	js[bool](eve, `(() => {
+		const text = document.getElementById("text");
+		for (let i = 0; i < 10; i++) {
+			text.value = "spam";
+			document.getElementById("compose").requestSubmit();
+		}
+		return true;
+	})()`)
 	eve.waitFor("is told to wait", `/faster than anybody reads/.test(document.getElementById("fault").textContent)`)
 	eve.shoot("chat-fault")
 	js[bool](eve, `Boolean(document.getElementById("text").value = "é".repeat(501))`)

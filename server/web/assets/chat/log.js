@@ -16,6 +16,26 @@ export function hueOf(user) {
   return `hue-${h % 12}`;
 }
 
+const ADDRESS = /https?:\/\/[^\s<>"]+/g;
+const TAIL = /[.,:;!?'*_)\]}]+$/; // what ends a sentence around an address rather than the address
+
+/** A line's text, in which the addresses of pages lead there. @param {string} text @returns {(string | Node)[]} */
+export function linked(text) {
+  const parts = /** @type {(string | Node)[]} */ ([]);
+  let done = 0;
+  for (const { 0: found, index } of text.matchAll(ADDRESS)) {
+    const address = found.replace(TAIL, "");
+    if (!URL.canParse(address)) continue;
+    const link = node("a", "", address);
+    link.href = address;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    parts.push(text.slice(done, index), link);
+    done = index + address.length;
+  }
+  return [...parts, text.slice(done)];
+}
+
 /** @param {Date} when */
 function dayOf(when) {
   const today = new Date(), yesterday = new Date();
@@ -105,7 +125,8 @@ export class Log {
       name.title = `Write to ${line.name}`;
       name.addEventListener("click", () => this.write(line.user, line.name));
     }
-    const text = node("p", "text", line.text);
+    const text = node("p", "text");
+    text.append(...linked(line.text));
     text.dir = "auto";
     item.classList.toggle("first", !goesOn);
     item.classList.toggle("mine", line.user === this.#me);

@@ -147,7 +147,7 @@ function draw() {
   text.placeholder = `Write to ${title(current)}`;
   element("about").textContent = about(current, people.length);
   element("older").hidden = !channel?.more;
-  element("nothing").hidden = current.lines.length > 0 || channel?.state === "joining";
+  element("nothing").hidden = current.lines.length > 0 || (channel !== undefined && channel.state !== "joined");
   element("nothing").textContent = channel ? "Nothing was said here yet. Say hello." : "Nothing was said between you yet.";
   element("typing").textContent = typists(people.filter((m) => m.typing && m.user !== me).map((m) => m.name));
   banner(channel);
