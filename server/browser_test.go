@@ -270,6 +270,13 @@ func TestAFriendFollowsTheLinkIntoAPrivateRoom(t *testing.T) {
 	bob.waitFor("joins", joined)
 	require.Equal(t, js[string](ada, "__tickhall.room()"), js[string](bob, "__tickhall.room()"))
 
+	watcher := openTab(t, path, "Watcher", home+"/play/arena?room="+js[string](ada, "__tickhall.room()")+"&watch")
+	watcher.waitFor("watches somebody", `window.__tickhall && __tickhall.state() === "joined" && /You are watching \S/.test(document.getElementById("watched").textContent)`)
+	watcher.shoot("watches")
+	require.True(t, js[bool](watcher, `!__tickhall.me() && __tickhall.ships().filter(s => !s.bot).length === 2`), "who watches has no ship")
+	watcher.run(chromedp.Click(chromedp.CSS("#join")))
+	watcher.waitFor("plays in the same room", joined+` && __tickhall.room() === `+js[string](ada, "JSON.stringify(__tickhall.room())"))
+
 	// What is held down ends with the page's being seen: no frame comes that could tell the room of it.
 	bob.run(key("keyDown", "d"))
 	bob.waitFor("goes right", `__tickhall.wish().dx === 127`)

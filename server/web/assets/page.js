@@ -93,13 +93,13 @@ function reasonIn(fault) {
 
 /**
  * The way in that the address asks for, as options of connect: with ?room=CODE a friend's room, with ?private a new one that nobody
- * finds without its code, else whichever there is.
- * @returns {{mode?: "join" | "create", room?: string, private?: boolean}}
+ * finds without its code, else whichever there is; with ?watch to see it without a seat.
+ * @returns {{mode?: "join" | "create", room?: string, private?: boolean, spectate?: boolean}}
  */
 export function wayIn() {
-  const query = new URLSearchParams(location.search), room = query.get("room")?.trim();
-  if (room) return { mode: "join", room };
-  return query.has("private") ? { mode: "create", private: true } : {};
+  const query = new URLSearchParams(location.search), room = query.get("room")?.trim(), spectate = query.has("watch") || undefined;
+  if (room) return { mode: "join", room, spectate };
+  return query.has("private") ? { mode: "create", private: true } : { spectate };
 }
 
 /** Has the address ask for any room from now on: the one that it named can't be had. */
@@ -109,7 +109,7 @@ export function anyRoom() {
 
 /** Has the address name the room that was made, so that a reload leads back to it. @param {Room} room */
 export function nameRoom(room) {
-  if (wayIn().mode) history.replaceState(null, "", `?room=${room.id}`);
+  if (wayIn().mode) history.replaceState(null, "", `?room=${room.id}${room.spectator ? "&watch" : ""}`);
 }
 
 /** Copies the link that leads friends into the room. Returns what to tell the player. @param {Room} room */

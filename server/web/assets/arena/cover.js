@@ -37,6 +37,12 @@ export class Cover {
     element("again").focus();
   }
 
+  /** Says that there is no room to watch. */
+  nothing() {
+    this.#show("Nothing to watch", "Nobody is playing right now. Be the first: bots keep you company until others come.", false, "Play");
+    element("again").focus();
+  }
+
   /** @param {Fault} fault */
   refused(fault) {
     const elsewhere = /^room_/.test(fault.code);

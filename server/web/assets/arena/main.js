@@ -11,6 +11,7 @@ import { Hint } from "./hint.js";
 import { Hud } from "./hud.js";
 import { Renderer } from "./renderer.js";
 import { Sounds } from "./sound.js";
+import { Watch } from "./watch.js";
 import { PICKUPS } from "./world.js";
 
 /** @typedef {import("/js/tickhall.js").Room} Room */
@@ -42,6 +43,7 @@ const controls = new Controls(stage);
 const hint = new Hint();
 const renderer = new Renderer(stage, effects, controls);
 const hud = new Hud();
+const watch = new Watch();
 const cover = new Cover(() => void play());
 
 /** @type {Room | null} */
@@ -60,7 +62,9 @@ async function play() {
   try {
     enter(await connect({ url: location.origin, kind: "arena", name: playerName(), ...wayIn() }));
   } catch (err) {
-    cover.refused(err instanceof TickhallError ? err : { code: "", message: String(err) });
+    const nothing = err instanceof TickhallError && err.code === "room_unknown" && wayIn().spectate && !wayIn().room;
+    if (nothing) cover.nothing();
+    else cover.refused(err instanceof TickhallError ? err : { code: "", message: String(err) });
     if (err instanceof TickhallError && err.status >= 400 && err.status < 500) anyRoom();
   }
   joining = false;
@@ -74,6 +78,7 @@ function enter(joined) {
   effects.clear();
   nameRoom(joined);
   showAnnouncements(joined);
+  watch.enter(joined);
   room.on("state", (state) => {
     stage.classList.toggle("still", state !== "joined");
     if (state === "joined") cover.hide();
@@ -114,8 +119,8 @@ function enter(joined) {
   stage.focus({ preventScroll: true });
 }
 
-/** @param {Room} room @returns {Scene} */
-function sceneOf(room) {
+/** @param {Room} room @param {number} dt seconds @returns {Scene} */
+function sceneOf(room, dt) {
   const view = room.interpolate(), newest = room.table("ship");
   const ships = /** @type {import("/js/tickhall.js").EntityMap<any>} */ (view.table("ship"));
   if (!newest.mine(me)) {
@@ -124,7 +129,7 @@ function sceneOf(room) {
   }
   return {
     ships, bolts: /** @type {Iterable<any>} */ (view.table("bolt")), pickups: /** @type {Iterable<any>} */ (view.table("pickup")),
-    me: ships.get(me),
+    me: ships.get(me), lead: room.spectator ? watch.follow(ships, dt) : undefined,
   };
 }
 
@@ -139,10 +144,13 @@ function frame(now) {
     walls = table.size;
     renderer.load(/** @type {any} */ (table));
   }
-  const scene = sceneOf(room), round = /** @type {any} */ (room.table("round").first());
+  const scene = sceneOf(room, dt), round = /** @type {any} */ (room.table("round").first());
+  const ear = scene.me ?? scene.lead;
+  if (ear) {
+    sounds.ear.x = ear.x;
+    sounds.ear.y = ear.y;
+  }
   if (scene.me) {
-    sounds.ear.x = scene.me.x;
-    sounds.ear.y = scene.me.y;
     steer(room, controls.read(...renderer.toScreen(scene.me.x, scene.me.y)));
     hint.observe(controls.touch, sent, scene.me.hp > 0);
   }

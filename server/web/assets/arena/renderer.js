@@ -112,7 +112,7 @@ export class Renderer {
   draw(scene, dt) {
     if (this.ground.width === 0) return;
     this.#time += dt;
-    this.#follow(scene.me, dt);
+    this.#follow(scene.me ?? scene.lead, dt);
     const c = this.#c, { shake } = this.#effects;
     const scale = this.zoom * this.#dpr;
     const jitter = () => (shake > 0.2 ? (Math.random() - 0.5) * shake : 0);
@@ -148,8 +148,8 @@ export class Renderer {
     this.#hurt(scene.me);
     this.#map.draw(scene, this, dt);
     this.#marks.age(dt);
-    if (this.#controls.touch) this.#sticks();
-    else this.#reticle(scene.me);
+    if (this.#controls.touch && !scene.lead) this.#sticks();
+    else if (!scene.lead) this.#reticle(scene.me);
   }
 
   /** The size of the screen in CSS pixels. */
@@ -163,7 +163,7 @@ export class Renderer {
     return { x: camera.x - width / 2, y: camera.y - this.#middle / zoom, width, height };
   }
 
-  /** Moves the camera towards where the own ship is going and looking. @param {Ship | undefined} me @param {number} dt */
+  /** Moves the camera towards where a ship is going and its pilot looking. @param {Ship | undefined} me @param {number} dt */
   #follow(me, dt) {
     const { ground, camera } = this, wide = this.#width / 2 / this.zoom;
     const above = this.#middle / this.zoom, below = this.#height / this.zoom - above;

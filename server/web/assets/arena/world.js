@@ -29,8 +29,8 @@
 /** @typedef {{by: number, name: string, victim: number, damage: number}} Hit */
 
 /**
- * The world at one moment: what to draw.
- * @typedef {{ships: Iterable<Ship>, bolts: Iterable<Bolt>, pickups: Iterable<Pickup>, me: Ship | undefined}} Scene
+ * The world at one moment: what to draw. The camera follows the own ship, or who watches the lead.
+ * @typedef {{ships: Iterable<Ship>, bolts: Iterable<Bolt>, pickups: Iterable<Pickup>, me: Ship | undefined, lead: Ship | undefined}} Scene
  */
 
 export const TILE = 40; // units; the walls are made of such squares
