@@ -102,9 +102,10 @@ export function wayIn() {
   return query.has("private") ? { mode: "create", private: true } : { spectate };
 }
 
-/** Has the address ask for any room from now on: the one that it named can't be had. */
-export function anyRoom() {
-  history.replaceState(null, "", location.pathname);
+/** Has the address ask for any room from now on, if the one that it names can't be had. @param {unknown} fault */
+export function anyRoomAfter(fault) {
+  const { code = "" } = /** @type {{code?: string}} */ (fault ?? {});
+  if (["room_unknown", "room_full", "room_locked", "bad_request"].includes(code)) history.replaceState(null, "", location.pathname);
 }
 
 /** Has the address name the room that was made, so that a reload leads back to it. @param {Room} room */

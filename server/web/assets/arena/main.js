@@ -3,7 +3,7 @@
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
 import { TickhallError, connect } from "/js/tickhall.js";
-import { anyRoom, element, invite, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
+import { anyRoomAfter, element, invite, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
 import { Controls } from "./controls.js";
 import { Cover } from "./cover.js";
 import { Effects } from "./effects.js";
@@ -65,7 +65,7 @@ async function play() {
     const nothing = err instanceof TickhallError && err.code === "room_unknown" && wayIn().spectate && !wayIn().room;
     if (nothing) cover.nothing();
     else cover.refused(err instanceof TickhallError ? err : { code: "", message: String(err) });
-    if (err instanceof TickhallError && err.status >= 400 && err.status < 500) anyRoom();
+    anyRoomAfter(err);
   }
   joining = false;
 }
@@ -94,7 +94,7 @@ function enter(joined) {
   room.on("close", ({ error }) => {
     if (error.code === "normal") return location.assign("/");
     cover.ended(error);
-    if (error.code === "room_unknown") anyRoom();
+    anyRoomAfter(error);
   });
   room.onEvent("kill", (kill) => {
     hud.kill(kill, me);

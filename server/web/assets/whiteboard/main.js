@@ -2,8 +2,8 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { TickhallError, connect } from "/js/tickhall.js";
-import { anyRoom, element, invite, nameRoom, playerName, showAnnouncements, waitingFor, wayIn, wordsFor } from "/assets/page.js";
+import { connect } from "/js/tickhall.js";
+import { anyRoomAfter, element, invite, nameRoom, playerName, showAnnouncements, waitingFor, wayIn, wordsFor } from "/assets/page.js";
 import { CURSORS, Drawing } from "./drawing.js";
 import { Paper } from "./paper.js";
 import { Pen } from "./pen.js";
@@ -65,7 +65,7 @@ async function join() {
     enter(await connect({ url: location.origin, kind: "whiteboard", name: playerName(), ...wayIn() }));
   } catch (err) {
     banner("closed", wordsFor(err));
-    if (err instanceof TickhallError && err.status >= 400 && err.status < 500) anyRoom();
+    anyRoomAfter(err);
   }
   joining = false;
 }
@@ -95,7 +95,7 @@ function enter(joined) {
   });
   room.on("close", ({ error }) => {
     banner("closed", wordsFor(error));
-    if (error.code === "room_unknown") anyRoom();
+    anyRoomAfter(error);
   });
   room.on("error", (err) => {
     if (err.code === "no_stroke") return; // follows another fault, or a stroke that was cleared under the pen
