@@ -113,6 +113,17 @@ export function nameRoom(room) {
   if (wayIn().mode) history.replaceState(null, "", `?room=${room.id}${room.spectator ? "&watch" : ""}`);
 }
 
+/**
+ * Gives the seat up when the page goes for good, a reload included: nothing could take it again, and a double of the player would stand
+ * there for as long as the room waits for a lost connection. A page that is put aside keeps it.
+ * @param {Room} room
+ */
+export function leaveWithPage(room) {
+  window.addEventListener("pagehide", ({ persisted }) => {
+    if (!persisted && room.state === "joined") void room.leave();
+  });
+}
+
 /** Copies the link that leads friends into the room. Returns what to tell the player. @param {Room} room */
 export async function invite(room) {
   const link = `${location.origin}${location.pathname}?room=${room.id}`;

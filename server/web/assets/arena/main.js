@@ -3,7 +3,7 @@
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
 import { TickhallError, connect } from "/js/tickhall.js";
-import { anyRoomAfter, element, invite, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
+import { anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
 import { Controls } from "./controls.js";
 import { Cover } from "./cover.js";
 import { Effects } from "./effects.js";
@@ -78,6 +78,7 @@ function enter(joined) {
   effects.clear();
   nameRoom(joined);
   showAnnouncements(joined);
+  leaveWithPage(joined);
   watch.enter(joined);
   room.on("state", (state) => {
     stage.classList.toggle("still", state !== "joined");

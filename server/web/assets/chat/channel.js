@@ -1,7 +1,7 @@
 // A channel: one seat in one room, and what was said there. A page has several at once.
 
 import { connect } from "/js/tickhall.js";
-import { showAnnouncements, waitingFor, wordsFor } from "/assets/page.js";
+import { leaveWithPage, showAnnouncements, waitingFor, wordsFor } from "/assets/page.js";
 
 /** @typedef {import("/js/tickhall.js").Room} Room */
 /** @typedef {{id: number, user: string, name: string, typing: boolean, away: boolean}} Member */
@@ -129,6 +129,7 @@ export class Channel {
       this.fault = this.#left ? "" : wordsFor(error);
       changed();
     });
+    leaveWithPage(room);
     showAnnouncements(room); // each channel brings it: the last takes the place of the others
     room.onEvent("dm", (letter) => this.hooks.letter(letter));
   }

@@ -3,7 +3,7 @@
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
 import { connect } from "/js/tickhall.js";
-import { anyRoomAfter, element, invite, nameRoom, playerName, showAnnouncements, waitingFor, wayIn, wordsFor } from "/assets/page.js";
+import { anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, waitingFor, wayIn, wordsFor } from "/assets/page.js";
 import { CURSORS, Drawing } from "./drawing.js";
 import { Paper } from "./paper.js";
 import { Pen } from "./pen.js";
@@ -75,6 +75,7 @@ function enter(joined) {
   pen.room = room = joined;
   nameRoom(joined);
   showAnnouncements(joined);
+  leaveWithPage(joined);
   drawing.follow(room);
   for (const type of /** @type {const} */ (["enter", "change", "leave"])) {
     room.table("artist").on(type, () => {
