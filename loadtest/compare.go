@@ -50,15 +50,15 @@ func (c *comparison) add(server, floor float64) {
 func (p program) compare(ctx context.Context) (exit int, err error) {
 	var o options
 	runs, binary, most := 3, "", 0.
-	list := append(loadSettings(&o), []setting{
-		{"duration", "DURATION", "10s", "of each run", durationOf(&o.cfg.Duration, time.Second)},
-		{"runs", "N", strconv.Itoa(runs), "runs of each", wholeNumber(&runs, mostAtAll)},
-		{"server", "FILE", "", "the server's program; that of this module is built if not given. It must know --listen", text(&binary)},
-		{"most-ratio", "N", "", "exit with status 1 if the median ratio is above", numberOf(&most, 0.01, 1000)},
-		{"json", "FILE", "", "write the result there as JSON", text(&o.json)},
-	}...)
+	f := newSet()
+	loadSettings(f, &o)
+	f.Add("duration DURATION", "10s", "of each run", durationOf(&o.cfg.Duration, time.Second))
+	f.Add("runs N", strconv.Itoa(runs), "runs of each", wholeNumber(&runs, mostAtAll))
+	f.Add("server FILE", "", "the server's program; that of this module is built if not given. It must know --listen", text(&binary))
+	f.Add("most-ratio N", "", "exit with status 1 if the median ratio is above", numberOf(&most, 0.01, 1000))
+	f.Add("json FILE", "", "write the result there as JSON", text(&o.json))
 	o.cfg.Duration = 10 * time.Second
-	if err := p.parse(compareHelp, list); err != nil {
+	if err := p.parse(compareHelp, f); err != nil {
 		return 0, err
 	}
 	if runtime.GOOS != "linux" {

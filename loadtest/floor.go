@@ -51,15 +51,14 @@ type floorSeat struct {
 
 func (p program) floor(ctx context.Context) (exit int, err error) {
 	listen, path, players := ":8081", "", swarm.DefaultPlayers
-	err = p.parse(floorHelp, []setting{
-		{"listen", "ADDRESS", listen, "where to listen: HOST:PORT, or :PORT on every interface", func(s string) error {
-			listen = s
-			return checkAddress(s)
-		}},
-		{"recording", "FILE", "", "what is sent", text(&path)},
-		{"players", "N", fmt.Sprint(players), "players in each room", wholeNumber(&players, swarm.MostPlayers)},
+	f := newSet()
+	f.Add("listen ADDRESS", listen, "where to listen: HOST:PORT, or :PORT on every interface", func(s string) error {
+		listen = s
+		return checkAddress(s)
 	})
-	if err != nil {
+	f.Add("recording FILE", "", "what is sent", text(&path))
+	f.Add("players N", fmt.Sprint(players), "players in each room", wholeNumber(&players, swarm.MostPlayers))
+	if err := p.parse(floorHelp, f); err != nil {
 		return 0, err
 	}
 	if path == "" {

@@ -169,11 +169,11 @@ func (w *watcher) Write(b []byte) (int, error) {
 func TestHelpTellsFlagsVariablesDefaultsAndMetrics(t *testing.T) {
 	var out bytes.Buffer
 	require.Zero(t, program{args: []string{"--help"}, getenv: env(nil), out: &out}.run(t.Context()))
-	for _, s := range settings(new(options)) {
-		require.Contains(t, out.String(), "--"+s.name)
-		require.Contains(t, out.String(), s.variable())
-		if s.def != "" && s.value != "" {
-			require.NoError(t, s.set(s.def), "the default of --%s must be allowed", s.name)
+	for _, s := range settings(new(options)).Flags {
+		require.Contains(t, out.String(), "--"+s.Name)
+		require.Contains(t, out.String(), s.Variable)
+		if s.Default != "" && s.Value != "" {
+			require.NoError(t, s.Set(s.Default), "the default of --%s must be allowed", s.Name)
 		}
 	}
 	for _, m := range swarm.Metrics() {

@@ -29,16 +29,17 @@ var mayImport = map[string][]string{
 	"room/lobby":      {"room", "room/directory", "player", "protocol", "protocol/state"},
 	"room/matchmaker": {"room", "room/directory", "room/lobby", "player", "protocol"},
 	"server/auth":     {"protocol"},
+	"server/flags":    {},
 	"server/api":      {"protocol"},
 	"server/gateway":  {"server/auth", "server/api", "room", "room/directory", "room/lobby", "room/matchmaker", "player", "protocol", "protocol/wire"},
 	"server/metrics":  {"server/gateway", "room", "room/lobby", "player", "protocol"},
 	"server/admin":    {"server/auth", "server/api", "room", "room/directory", "room/lobby", "player", "protocol"},
 	"server/web":      {"room"},
 	"server/games":    {"room", "room/interest", "protocol/state"},
-	"server/host":     {"server/auth", "server/api", "server/gateway", "server/metrics", "server/admin", "server/web", "room/...", "player", "protocol", "protocol/js"},
+	"server/host":     {"server/auth", "server/flags", "server/api", "server/gateway", "server/metrics", "server/admin", "server/web", "room/...", "player", "protocol", "protocol/js"},
 	"server":          {"server/host", "server/games/..."},
 	"loadtest/swarm":  {"protocol", "protocol/client", "protocol/wire", "protocol/state"},
-	"loadtest":        {"loadtest/swarm"},
+	"loadtest":        {"loadtest/swarm", "server/flags"},
 }
 
 // onlyIn says which folders alone import these packages.

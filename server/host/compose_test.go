@@ -37,8 +37,8 @@ func namesIn(text, pattern string) []string {
 func TestComposeHandsTheServerSettingsThatItHas(t *testing.T) {
 	_, server, _ := composed(t)
 	has := map[string]bool{}
-	for _, s := range settings(new(Config), new(slog.Level)) {
-		has[s.variable()] = true
+	for _, s := range settings(new(Config), new(slog.Level)).Flags {
+		has[s.Variable] = true
 	}
 	names := namesIn(server, `(?m)^ +(TICKHALL_\w+):`)
 	require.NotEmpty(t, names)
@@ -53,9 +53,9 @@ func TestComposeHandsTheServerSettingsThatItHas(t *testing.T) {
 func TestEnvExampleTellsEveryVariableOfComposeAndItsDefault(t *testing.T) {
 	all, _, example := composed(t)
 	require.Equal(t, namesIn(all, `\$\{(\w+)`), namesIn(example, `(?m)^#(TICKHALL_\w+)=`))
-	for _, s := range settings(new(Config), new(slog.Level)) {
-		if m := regexp.MustCompile(`(?m)^#` + s.variable() + `=(.*)$`).FindStringSubmatch(example); m != nil && s.def != "" && s.value != "" {
-			require.Equal(t, s.def, m[1], s.variable())
+	for _, s := range settings(new(Config), new(slog.Level)).Flags {
+		if m := regexp.MustCompile(`(?m)^#` + s.Variable + `=(.*)$`).FindStringSubmatch(example); m != nil && s.Default != "" && s.Value != "" {
+			require.Equal(t, s.Default, m[1], s.Variable)
 		}
 	}
 }

@@ -82,12 +82,12 @@ func TestHelpTellsEveryFlagItsVariableAndItsDefault(t *testing.T) {
 	require.ErrorIs(t, err, flag.ErrHelp)
 	var out bytes.Buffer
 	require.Zero(t, run(program{args: []string{"--help"}, getenv: env(nil), out: &out}, nil))
-	for _, s := range settings(new(Config), new(slog.Level)) {
-		require.Contains(t, out.String(), "--"+s.name)
-		require.Contains(t, out.String(), s.variable())
-		require.Contains(t, out.String(), s.def)
-		if s.def != "" && s.value != "" {
-			require.NoError(t, s.set(s.def), "the default of --%s must be allowed", s.name)
+	for _, s := range settings(new(Config), new(slog.Level)).Flags {
+		require.Contains(t, out.String(), "--"+s.Name)
+		require.Contains(t, out.String(), s.Variable)
+		require.Contains(t, out.String(), s.Default)
+		if s.Default != "" && s.Value != "" {
+			require.NoError(t, s.Set(s.Default), "the default of --%s must be allowed", s.Name)
 		}
 	}
 	for line := range strings.Lines(out.String()) {

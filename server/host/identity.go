@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tickhall/tickhall/server/auth"
+	"github.com/tickhall/tickhall/server/flags"
 )
 
 // maxKeyFile is the largest file of keys or secrets that is read, in bytes.
@@ -16,42 +17,40 @@ const maxKeyFile = 256 << 10
 
 // identitySettings are those that say who players and the operator are. Secrets are checked by Validate, so that no
 // message repeats one.
-func identitySettings(cfg *Config) []setting {
-	return []setting{
-		{"guest-key", "SECRET", "", "signs guests' ids, so that they are known after a restart too: at least 32 random bytes. Better set the variable: flags show in lists of processes", text(func(s string) { cfg.Auth.GuestKey = []byte(s) })},
-		{"guests", "", "false", "let in guests, who need no token, even if tokens are checked", func(s string) error {
-			on, err := strconv.ParseBool(s)
-			cfg.Auth.Guests = on
-			return allowed(err == nil, "true or false")
-		}},
-		{"jwt-secret", "SECRET", "", "checks players' tokens signed with HS256: at least 32 random bytes. Better set the variable", text(func(s string) { cfg.Auth.Secret = []byte(s) })},
-		{"jwt-secret-file", "FILE", "", "holds that secret; a line break at its end does not count", file(func(b []byte) { cfg.Auth.Secret = b })},
-		{"jwt-keys", "FILE", "", "public keys or certificates in PEM: they check tokens signed with RS256, ES256 or EdDSA", file(func(b []byte) { cfg.Auth.Keys = b })},
-		{"jwt-jwks", "ADDRESS", "", "where the keys are as a JWK Set: https://..., or a file. It is read again every 15 minutes, and when a token names a key that is not known", text(func(s string) { cfg.Auth.JWKS = s })},
-		{"jwt-issuer", "ISSUER", "", "what a token's \"iss\" must be", text(func(s string) { cfg.Auth.Issuer = s })},
-		{"jwt-audience", "LIST", "", "a token's \"aud\" must hold one of these, separated by commas", func(s string) error {
-			cfg.Auth.Audience = nil
-			for name := range strings.SplitSeq(s, ",") {
-				if name = strings.TrimSpace(name); name != "" {
-					cfg.Auth.Audience = append(cfg.Auth.Audience, name)
-				}
+func identitySettings(f *flags.Set, cfg *Config) {
+	f.Add("guest-key SECRET", "", "signs guests' ids, so that they are known after a restart too: at least 32 random bytes. Better set the variable: flags show in lists of processes", text(func(s string) { cfg.Auth.GuestKey = []byte(s) }))
+	f.Add("guests", "false", "let in guests, who need no token, even if tokens are checked", func(s string) error {
+		on, err := strconv.ParseBool(s)
+		cfg.Auth.Guests = on
+		return flags.Allowed(err == nil, "true or false")
+	})
+	f.Add("jwt-secret SECRET", "", "checks players' tokens signed with HS256: at least 32 random bytes. Better set the variable", text(func(s string) { cfg.Auth.Secret = []byte(s) }))
+	f.Add("jwt-secret-file FILE", "", "holds that secret; a line break at its end does not count", file(func(b []byte) { cfg.Auth.Secret = b }))
+	f.Add("jwt-keys FILE", "", "public keys or certificates in PEM: they check tokens signed with RS256, ES256 or EdDSA", file(func(b []byte) { cfg.Auth.Keys = b }))
+	f.Add("jwt-jwks ADDRESS", "", "where the keys are as a JWK Set: https://..., or a file. It is read again every 15 minutes, and when a token names a key that is not known", text(func(s string) { cfg.Auth.JWKS = s }))
+	f.Add("jwt-issuer ISSUER", "", "what a token's \"iss\" must be", text(func(s string) { cfg.Auth.Issuer = s }))
+	f.Add("jwt-audience LIST", "", "a token's \"aud\" must hold one of these, separated by commas", func(s string) error {
+		cfg.Auth.Audience = nil
+		for name := range strings.SplitSeq(s, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				cfg.Auth.Audience = append(cfg.Auth.Audience, name)
 			}
-			return nil
-		}},
-		{"jwt-skew", "DURATION", auth.DefaultSkew.String(), "by how much the issuer's clock and this one may differ", func(s string) error {
-			d, err := time.ParseDuration(s)
-			cfg.Auth.Skew = d
-			return allowed(err == nil && d > 0 && d <= auth.MaxSkew, "a duration above 0 and up to "+auth.MaxSkew.String()+", such as 30s")
-		}},
-		{"admin-token", "SECRET", "", "lets the operator use /v1/admin/: at least 16 random bytes. Better set the variable; without one a random token is printed at the start", text(func(s string) { cfg.AdminToken = s })},
-	}
+		}
+		return nil
+	})
+	f.Add("jwt-skew DURATION", auth.DefaultSkew.String(), "by how much the issuer's clock and this one may differ", func(s string) error {
+		d, err := time.ParseDuration(s)
+		cfg.Auth.Skew = d
+		return flags.Allowed(err == nil && d > 0 && d <= auth.MaxSkew, "a duration above 0 and up to "+auth.MaxSkew.String()+", such as 30s")
+	})
+	f.Add("admin-token SECRET", "", "lets the operator use /v1/admin/: at least 16 random bytes. Better set the variable; without one a random token is printed at the start", text(func(s string) { cfg.AdminToken = s }))
 }
 
 // text is for values that are not empty: an empty secret would mean that there is none, and let everybody in.
 func text(to func(string)) func(string) error {
 	return func(s string) error {
 		to(s)
-		return allowed(s != "", "more than nothing: leave it out if it is not meant")
+		return flags.Allowed(s != "", "more than nothing: leave it out if it is not meant")
 	}
 }
 
@@ -71,6 +70,6 @@ func file(to func([]byte)) func(string) error {
 		}
 		b = bytes.TrimRight(b, "\r\n")
 		to(b)
-		return allowed(len(b) > 0, "a file that is not empty")
+		return flags.Allowed(len(b) > 0, "a file that is not empty")
 	}
 }
