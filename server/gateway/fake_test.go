@@ -288,7 +288,9 @@ func newEdge(t testing.TB, cfg Config) *edge {
 	e.lobby = &fakeLobby{room: e.room, held: map[string]bool{}}
 	e.tickets, _ = auth.NewTickets(nil)
 	cfg.Lobby, cfg.Tickets = e.lobby, e.tickets
-	cfg.Log = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	var err error
 	e.Gateway, err = New(cfg)
 	require.NoError(t, err)

@@ -174,7 +174,8 @@ type Gateway struct {
 	upgrader    *gws.Upgrader
 	connections *limiter
 	matches     *limiter
-	lists       *limiter // requests for the list of rooms
+	lists       *limiter  // requests for the list of rooms
+	proxied     sync.Once // a warning
 
 	ctx    context.Context // ends when Close begins; rooms are asked under it
 	cancel context.CancelFunc

@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"log/slog"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +100,31 @@ func TestClientAddrBelievesTheNearestProxyAlone(t *testing.T) {
 				r.Header.Set("X-Forwarded-For", c.forwarded)
 			}
 			require.Equal(t, c.want, e.clientAddr(r).String())
+		})
+	}
+}
+
+func TestProxyOnThisMachineThatIsNotTrustedIsToldOfOnce(t *testing.T) {
+	for _, c := range []struct {
+		name, remote, forwarded string
+		trust                   bool
+		warnings                int
+	}{
+		{"not trusted", "127.0.0.1:5", "203.0.113.9", false, 1},
+		{"trusted", "127.0.0.1:5", "203.0.113.9", true, 0},
+		{"none", "127.0.0.1:5", "", false, 0},
+		{"somebody's header", "192.0.2.1:5", "203.0.113.9", false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log := new(bytes.Buffer)
+			e := newEdge(t, Config{TrustProxy: c.trust, Log: slog.New(slog.NewTextHandler(log, nil))})
+			for range 3 {
+				r := post(`{"kind":"arena"}`)
+				r.RemoteAddr = c.remote
+				r.Header.Set("X-Forwarded-For", c.forwarded)
+				e.do(r)
+			}
+			require.Equal(t, c.warnings, strings.Count(log.String(), "--trust-proxy"))
 		})
 	}
 }

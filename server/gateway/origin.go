@@ -54,7 +54,16 @@ func (o origins) check(w http.ResponseWriter, r *http.Request) *refusal {
 }
 
 // clientAddr is the address of whoever sent r.
-func (g *Gateway) clientAddr(r *http.Request) netip.Addr { return api.ClientAddr(r, g.cfg.TrustProxy) }
+func (g *Gateway) clientAddr(r *http.Request) netip.Addr {
+	addr := api.ClientAddr(r, g.cfg.TrustProxy)
+	if addr.IsLoopback() && !g.cfg.TrustProxy && r.Header.Get("X-Forwarded-For") != "" {
+		g.proxied.Do(func() {
+			g.cfg.Log.Warn("requests come through a proxy on this machine, so that all players share its address, which is not limited: " +
+				"if the proxy sets X-Forwarded-For, start with --trust-proxy")
+		})
+	}
+	return addr
+}
 
 // scheme is "wss" if the client came by TLS, else "ws".
 func (g *Gateway) scheme(r *http.Request) string {
