@@ -8,12 +8,13 @@ import (
 )
 
 const (
-	flowTrips  = 10 * time.Second // how long a round trip counts as the shortest
-	flowProbe  = 10 * time.Second // least time from one drained line to the next
-	flowAgain  = 2 * time.Second  // likewise after a keyframe, when what measures spans many ticks, and is large
-	flowEase   = 2 * time.Second  // how long the window of a slow line outlives the last snapshot held back
-	flowMarks  = 32               // unacknowledged snapshots kept track of
-	flowUnseen = 5                // unacknowledged snapshots allowed before the first round trip is known
+	flowTrips  = 10 * time.Second      // how long a round trip counts as the shortest
+	flowProbe  = 10 * time.Second      // least time from one drained line to the next
+	flowAgain  = 2 * time.Second       // likewise after a keyframe, when what measures spans many ticks, and is large
+	flowSlow   = 50 * time.Millisecond // a line that adds so much to a round trip is a slow one
+	flowEase   = 2 * time.Second       // how long the window of a slow line outlives the last snapshot held back
+	flowMarks  = 32                    // unacknowledged snapshots kept track of
+	flowUnseen = 5                     // unacknowledged snapshots allowed before the first round trip is known
 
 	flowQueue  = 1.25 // snapshots that may wait at the narrowest place of a slow line: FAST's alpha
 	flowSmooth = 0.5  // FAST's gamma
@@ -155,7 +156,9 @@ func (f *Flow) measureLocked(m mark, now time.Time) {
 	window := float64(m.flight)*float64(f.minLocked())/float64(trip) + flowQueue
 	switch {
 	case m.held && f.window == 0:
-		f.window, f.eased = window, now.Add(flowEase)
+		if trip > f.minLocked()+flowSlow { // else something was lost on the way, and that is over
+			f.window, f.eased = window, now.Add(flowEase)
+		}
 	case m.held:
 		f.window, f.eased = f.window+flowSmooth*(window-f.window), now.Add(flowEase)
 	case f.window != 0 && now.After(f.eased):
