@@ -101,7 +101,7 @@ const (
 func Fold(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
+		line = strings.TrimRight(line, " \n")
 		for len(helpIndent)+len(line) > helpWidth {
 			at := strings.LastIndexByte(line[:helpWidth-len(helpIndent)+1], ' ')
 			if at < 0 {
