@@ -31,7 +31,7 @@ type Kind[In any] struct {
 	TickRate   int           // ticks per second, 1 to 128; 20 by default
 	OnDemand   bool          // tick only when something has arrived, at most TickRate times a second
 	MaxPlayers int           // seats, 1 to 10,000; 16 by default
-	EmptyFor   time.Duration // how long an empty room stays; 30 s by default
+	EmptyFor   time.Duration // how long an empty room stays in which somebody was; 30 s by default
 	Grace      time.Duration // how long the seat of a lost player is kept; 20 s by default
 
 	// Spectators is how many may watch a room without a seat; none by default. They see the room as it

@@ -30,6 +30,7 @@ type entry struct {
 	held     int // of both
 	listed   bool
 	locked   bool // by the lobby; the game may have locked the room besides
+	visited  bool // somebody took a seat, if not for long
 	closing  bool
 	slow     bool // the current call was reported
 	stuck    bool

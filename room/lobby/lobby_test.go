@@ -293,6 +293,33 @@ func TestHeldSeatKeepsItsRoomOpen(t *testing.T) {
 	})
 }
 
+func TestRoomToWhichNobodyComesEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kind := new(trial).kind("long", 2)
+		kind.EmptyFor = time.Hour
+		l, _ := run(t, Config{Kinds: []room.AnyKind{kind}})
+		create := func() *Seat {
+			s, err := l.Create("long", CreateOptions{})
+			require.NoError(t, err)
+			return s
+		}
+		forsaken, visited, friend := create(), create(), create()
+		_, ok := l.Take(visited.ID())
+		require.True(t, ok)
+		visited.Release()
+		time.Sleep(DefaultSeatFor - time.Second)
+		_, err := l.Join(friend.Room().ID(), "")
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		require.Nil(t, l.Find(forsaken.Room().ID()))
+		require.NotNil(t, l.Find(visited.Room().ID()), "somebody was there, and may come back")
+		require.NotNil(t, l.Find(friend.Room().ID()), "a friend is on the way")
+		time.Sleep(DefaultSeatFor)
+		require.Nil(t, l.Find(friend.Room().ID()), "who did not come either")
+		require.Len(t, l.List(), 1)
+	})
+}
+
 func TestManyAtOnceFillRoomsExactly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const players, seats = 500, 10

@@ -4,6 +4,7 @@ import (
 	crand "crypto/rand"
 	"time"
 
+	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 )
 
@@ -47,6 +48,7 @@ func (l *Lobby) Take(id string) (*Seat, bool) {
 		return nil, false
 	}
 	l.unholdLocked(s)
+	s.entry.visited = true
 	s.entry.room.Touch() // the player is only about to join
 	return s, true
 }
@@ -97,8 +99,9 @@ func (l *Lobby) releaseLocked(s *Seat) {
 	}
 }
 
-// expireLocked releases the held seats whose time is over at now. All are held equally long, so the
-// oldest are the first.
+// expireLocked releases the held seats whose time is over at now, and ends rooms that were made for players of whom none
+// came: else who asks for rooms and stays away could fill the server for as long as a kind's empty rooms stay. All seats
+// are held equally long, so the oldest are the first.
 func (l *Lobby) expireLocked(now time.Time) {
 	n := 0
 	for ; n < len(l.holds); n++ {
@@ -111,6 +114,10 @@ func (l *Lobby) expireLocked(now time.Time) {
 		}
 		l.cfg.Stats.Expired.Add(1)
 		l.releaseLocked(s)
+		if e := s.entry; !e.visited && e.seats+e.watching == 0 {
+			e.closing = true
+			e.room.Stop(protocol.CodeRoomEnded, "nobody came")
+		}
 	}
 	clear(l.holds[:n])
 	l.holds = l.holds[n:]
