@@ -50,7 +50,7 @@ type Member struct {
 
 	until  time.Duration // when Typing is over, in the game's time
 	timing bool          // a timer will look at until
-	budget *budget       // of all seats of the user
+	budget *room.Bucket  // of all seats of the user
 }
 
 // Channel is the game of one room.
@@ -88,7 +88,7 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 // Join lists the player as a member.
 func (c *Channel) Join(t *room.Tick, p *room.Player) error {
 	t.SetListing(Listing{c.topic})
-	b := &budget{left: burst}
+	b := new(room.Bucket)
 	if other := c.find(p.User()); other != nil {
 		b = other.budget
 	}
@@ -132,7 +132,7 @@ func (c *Channel) say(t *room.Tick, p *room.Player, v Say) (Said, error) {
 	m := c.member(p)
 	text, err := clean(v.Text)
 	if err == nil {
-		err = m.budget.spend(t.Time())
+		err = spend(t, m.budget)
 	}
 	if err != nil {
 		return Said{}, err
@@ -204,7 +204,7 @@ func (c *Channel) direct(t *room.Tick, p *room.Player, v Direct) (Sent, error) {
 	case to.User == from.User:
 		return Sent{}, room.Errorf("yourself", "that is you")
 	}
-	if err := from.budget.spend(t.Time()); err != nil {
+	if err := spend(t, from.budget); err != nil {
 		return Sent{}, err
 	}
 	// 53 bits, which JavaScript's numbers hold.

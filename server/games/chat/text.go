@@ -31,29 +31,15 @@ func clean(text string) (string, error) {
 }
 
 const (
-	burst    = 6 // lines at once
-	perLine  = time.Second
-	maxDelay = burst * perLine
+	burst   = 6 // lines at once
+	perLine = time.Second
 )
 
-// budget is how many lines a user may write now: a token bucket in the game's time, so that a playback
-// refuses what the room did.
-type budget struct {
-	left int
-	from time.Duration // when left was counted
-}
-
-// spend takes one line from the budget at now, or returns the error to answer with.
-func (b *budget) spend(now time.Duration) error {
-	if b.left == burst || now-b.from >= maxDelay {
-		b.left, b.from = burst, now
+// spend takes one line from what a user may write now, or returns the error to answer with.
+func spend(t *room.Tick, b *room.Bucket) error {
+	if b.Take(t, burst, perLine) {
+		return nil
 	}
-	gained := int((now - b.from) / perLine)
-	b.left, b.from = min(b.left+gained, burst), b.from+time.Duration(gained)*perLine
-	if b.left == 0 {
-		wait := math.Ceil((b.from + perLine - now).Seconds())
-		return room.Errorf("slow_down", "you write faster than anybody reads: wait %.0f s", wait)
-	}
-	b.left--
-	return nil
+	wait := b.Until - (burst-1)*perLine - t.Time()
+	return room.Errorf("slow_down", "you write faster than anybody reads: wait %.0f s", math.Ceil(wait.Seconds()))
 }
