@@ -31,6 +31,7 @@ type ending struct {
 	err    error
 	advice protocol.Advice
 	wait   time.Duration // at the least, before the next attempt
+	back   bool          // the server is back, and has only the seat not: waits, long by now, have done their work
 }
 
 // attempt takes a seat, if there is none, however long a queue takes; connects, and reads until the
@@ -133,7 +134,7 @@ func refusal(what string, err error) ending {
 	switch e.Code {
 	case protocol.ErrTokenUnknown, protocol.ErrTicketExpired, protocol.ErrTicketUsed, protocol.ErrQueueUnknown,
 		protocol.ErrServerFull, protocol.ErrShuttingDown:
-		end.advice = protocol.AdviceMatch
+		end.advice, end.back = protocol.AdviceMatch, e.Code == protocol.ErrTokenUnknown
 		return end
 	}
 	switch { // another 503 is a proxy's, or passes: what is held need not be lost

@@ -215,6 +215,9 @@ func (r *Room) Run(ctx context.Context) error {
 			r.ticket, r.token, r.place, r.watching = nil, "", "", false
 		}
 		r.report(end.err)
+		if end.back {
+			r.backoff.reset()
+		}
 		sleep(ctx, max(end.wait, r.backoff.next(r.random())))
 	}
 	return nil

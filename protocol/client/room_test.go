@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,6 +246,40 @@ func TestStopsWhenTheServerSaysSo(t *testing.T) {
 		_ = f.join().socket.WriteClose(uint16(protocol.CodeReplaced), nil) // no BYE
 		require.ErrorAs(t, p.wait(), &stop)
 		require.Equal(t, protocol.CodeReplaced, stop.Code)
+	})
+}
+
+func TestMatchesAgainSoonWhenTheServerIsBackWithoutTheSeat(t *testing.T) {
+	withFake(t, func(t *testing.T, f *fake) {
+		cfg := f.config()
+		var down atomic.Bool
+		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if down.Load() {
+				return nil, errors.New("connection refused")
+			}
+			return f.dial(ctx, network, addr)
+		}
+		p := f.play(New(cfg))
+		c := f.join()
+		var back time.Time
+		f.set(func() {
+			f.refuse = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.FormValue("resume") == "" {
+					return false
+				}
+				back = time.Now()
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = w.Write([]byte(`{"code":"token_unknown","message":"the seat is gone"}`))
+				return true
+			}
+		})
+		down.Store(true)
+		c.cut()
+		time.Sleep(time.Minute) // the waits have become long
+		down.Store(false)
+		f.accept()
+		require.LessOrEqual(t, time.Since(back), backoffFirst)
+		p.stop()
 	})
 }
 
