@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ func (p program) load(ctx context.Context) (exit int, err error) {
 			return 0, err
 		}
 	}
-	if swarm.IsLocal(cmpOr(o.cfg.URL, swarm.DefaultURL)) {
+	if swarm.IsLocal(cmp.Or(o.cfg.URL, swarm.DefaultURL)) {
 		p.leaveCores()
 	}
 	line := progress{to: p.err, terminal: p.terminal}
@@ -39,7 +40,7 @@ func (p program) load(ctx context.Context) (exit int, err error) {
 	if o.scenario == "ramp" {
 		r, err = p.climb(ctx, &o, &line)
 	} else {
-		if o.cfg, err = swarm.Named(cmpOr(o.scenario, "steady"), o.cfg); err != nil {
+		if o.cfg, err = swarm.Named(cmp.Or(o.scenario, "steady"), o.cfg); err != nil {
 			return 0, err
 		}
 		r, err = swarm.Run(ctx, o.cfg)
@@ -65,13 +66,6 @@ func (p program) leaveCores() {
 	if _, set := p.getenv("GOMAXPROCS"); !set {
 		runtime.GOMAXPROCS(max(runtime.NumCPU()/2, 1))
 	}
-}
-
-func cmpOr(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }
 
 // exitOf is the exit status. The gates of a ramp are there to be broken, as long as some load met them.

@@ -49,6 +49,7 @@ func sealCheckpoint(b []byte) []byte {
 
 // checkpoint is one that was opened.
 type checkpoint struct {
+	spec    *Spec
 	room    string
 	seed    uint64
 	options json.RawMessage
@@ -58,7 +59,11 @@ type checkpoint struct {
 }
 
 // openCheckpoint checks everything but core and seats. What it returns shares no memory with b.
-func openCheckpoint(spec *Spec, b []byte) (*checkpoint, error) {
+func openCheckpoint(of AnyKind, b []byte) (*checkpoint, error) {
+	spec, err := SpecOf(of)
+	if err != nil {
+		return nil, err
+	}
 	end := len(b) - crc32.Size
 	switch {
 	case len(b) > MaxCheckpoint:
@@ -74,7 +79,7 @@ func openCheckpoint(spec *Spec, b []byte) (*checkpoint, error) {
 		return nil, fmt.Errorf("%w: it has version %d, not %d", ErrCheckpoint, v, checkpointVersion)
 	}
 	kind := string(r.String())
-	cp := &checkpoint{room: string(r.String())}
+	cp := &checkpoint{spec: spec, room: string(r.String())}
 	rate := r.Int()
 	cp.seed, cp.options, cp.layout, cp.core, cp.seats = uint64(r.Int()), bytes.Clone(r.Bytes()), string(r.String()), r.Bytes(), r
 	switch {
@@ -170,16 +175,12 @@ func (r *Room) checkpoint() ([]byte, error) {
 // checkpoint's gets a KEY of an earlier world, and events again that came after it. Like New it starts nothing. The
 // error wraps ErrCheckpoint, or is ErrNoCheckpoint or the game's.
 func Restore(kind AnyKind, b []byte, cfg Config) (*Room, error) {
-	spec, err := SpecOf(kind)
-	if err != nil {
-		return nil, err
-	}
-	cp, err := openCheckpoint(spec, b)
+	cp, err := openCheckpoint(kind, b)
 	if err != nil {
 		return nil, err
 	}
 	cfg.ID, cfg.Seed, cfg.Options = cp.room, cp.seed, cp.options
-	r, err := newRoom(spec, cfg)
+	r, err := newRoom(cp.spec, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -199,15 +200,11 @@ func Restore(kind AnyKind, b []byte, cfg Config) (*Room, error) {
 // RestorePlayback returns a playback that starts from a checkpoint: its first frame is the first that the room, or
 // one that was made by Restore, recorded after it.
 func RestorePlayback(kind AnyKind, b []byte) (*Playback, error) {
-	spec, err := SpecOf(kind)
+	cp, err := openCheckpoint(kind, b)
 	if err != nil {
 		return nil, err
 	}
-	cp, err := openCheckpoint(spec, b)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPlayback(spec, cp.seed, cp.options)
+	p, err := newPlayback(cp.spec, cp.seed, cp.options)
 	if err != nil {
 		return nil, err
 	}

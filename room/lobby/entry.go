@@ -43,6 +43,12 @@ type entry struct {
 // over reports whether nobody can come in any more.
 func (e *entry) over() bool { return e.closing || over(e.room) }
 
+// closeLocked asks the room to end, and lets nobody in meanwhile.
+func (e *entry) closeLocked(code protocol.Code, reason string) {
+	e.closing = true
+	e.room.Stop(code, reason)
+}
+
 func over(r *room.Room) bool {
 	select {
 	case <-r.Done():

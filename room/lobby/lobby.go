@@ -255,16 +255,12 @@ func (l *Lobby) Lock(id string, locked bool) bool {
 // room takes nobody any more. False: there is no such room.
 func (l *Lobby) Close(id string, code protocol.Code, reason string) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	e := l.rooms[CleanID(id)]
 	if e != nil {
-		e.closing = true
+		e.closeLocked(code, reason)
 	}
-	l.mu.Unlock()
-	if e == nil {
-		return false
-	}
-	e.room.Stop(code, reason)
-	return true
+	return e != nil
 }
 
 // Drain lets nobody hold a seat from now on: the error is ErrDraining. Seats that are held may still be taken.

@@ -115,8 +115,7 @@ func (l *Lobby) expireLocked(now time.Time) {
 		l.cfg.Stats.Expired.Add(1)
 		l.releaseLocked(s)
 		if e := s.entry; !e.visited && e.seats+e.watching == 0 {
-			e.closing = true
-			e.room.Stop(protocol.CodeRoomEnded, "nobody came")
+			e.closeLocked(protocol.CodeRoomEnded, "nobody came")
 		}
 	}
 	clear(l.holds[:n])
