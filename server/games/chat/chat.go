@@ -50,7 +50,14 @@ type Member struct {
 
 	until  time.Duration // when Typing is over, in the game's time
 	timing bool          // a timer will look at until
-	budget *room.Bucket  // of all seats of the user
+	budget *budget       // of all seats of the user
+}
+
+// budget limits what one user writes and is written. It outlives the user's seats until it is full
+// again, so that leaving and coming back buys nothing.
+type budget struct {
+	writes   room.Bucket // lines and letters of the user
+	received room.Bucket // letters to the user
 }
 
 // Channel is the game of one room.
@@ -58,6 +65,7 @@ type Channel struct {
 	topic   string
 	members *state.Table[Member]
 	seats   map[uint32]state.ID // of members, by player number; only looked up in, never walked
+	budgets map[string]*budget  // by user
 	history history
 }
 
@@ -76,6 +84,7 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 		topic:   o.Topic,
 		members: room.Table[Member](s, "member"),
 		seats:   map[uint32]state.ID{},
+		budgets: map[string]*budget{},
 		history: history{recent: room.Table[Line](s, "line")},
 	}
 	room.Handle(s, "say", c.say)
@@ -88,12 +97,8 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 // Join lists the player as a member.
 func (c *Channel) Join(t *room.Tick, p *room.Player) error {
 	t.SetListing(Listing{c.topic})
-	b := new(room.Bucket)
-	if other := c.find(p.User()); other != nil {
-		b = other.budget
-	}
 	id, m := c.members.Add(p.Number())
-	*m = Member{User: p.User(), Name: p.Name(), budget: b}
+	*m = Member{User: p.User(), Name: p.Name(), budget: c.budgetOf(t, p.User())}
 	c.seats[p.Number()] = id
 	return nil
 }
@@ -116,6 +121,21 @@ func (c *Channel) Back(_ *room.Tick, p *room.Player) { c.member(p).Away = false 
 // Step has nothing to do: a channel moves by messages and timers alone.
 func (c *Channel) Step(*room.Tick, []room.Input[Nothing]) {}
 
+// budgetOf is the user's budget. Those of users who left are forgotten once they are full.
+func (c *Channel) budgetOf(t *room.Tick, user string) *budget {
+	for other, b := range c.budgets { // the order does not matter: each is judged alone
+		if b.writes.Until <= t.Time() && b.received.Until <= t.Time() && c.find(other) == nil {
+			delete(c.budgets, other)
+		}
+	}
+	b := c.budgets[user]
+	if b == nil {
+		b = new(budget)
+		c.budgets[user] = b
+	}
+	return b
+}
+
 func (c *Channel) member(p *room.Player) *Member { return c.members.Get(c.seats[p.Number()]) }
 
 // Say is the body of the message "say".
@@ -132,7 +152,7 @@ func (c *Channel) say(t *room.Tick, p *room.Player, v Say) (Said, error) {
 	m := c.member(p)
 	text, err := clean(v.Text)
 	if err == nil {
-		err = spend(t, m.budget)
+		err = spend(t, &m.budget.writes)
 	}
 	if err != nil {
 		return Said{}, err
@@ -175,8 +195,8 @@ type Direct struct {
 	Text string `msgpack:"text"`
 }
 
-// Letter is the body of the event "dm", sent to every connection of both users. A page with several
-// connections gets it several times, and knows it by its ID.
+// Letter is the body of the event "dm", sent to every seat that the two users have in this channel. A
+// user with several pages here gets one on each; the ID tells that they are the same.
 type Letter struct {
 	ID   uint64 `msgpack:"id"`
 	From string `msgpack:"from"` // user id
@@ -204,13 +224,19 @@ func (c *Channel) direct(t *room.Tick, p *room.Player, v Direct) (Sent, error) {
 	case to.User == from.User:
 		return Sent{}, room.Errorf("yourself", "that is you")
 	}
-	if err := spend(t, from.budget); err != nil {
+	if err := spend(t, &from.budget.writes); err != nil {
 		return Sent{}, err
+	}
+	if !to.budget.received.Take(t, lettersAtOnce, perLetter) {
+		return Sent{}, room.Errorf("busy", "too many people write to %s: try again in a moment", to.Name)
 	}
 	// 53 bits, which JavaScript's numbers hold.
 	l := Letter{ID: t.Rand().Uint64() >> 11, From: from.User, Name: from.Name, To: to.User, Whom: to.Name, Text: text}
-	t.SendUser(to.User, "dm", l)
-	t.SendUser(from.User, "dm", l)
+	for _, q := range t.Players() {
+		if u := q.User(); u == to.User || u == from.User {
+			t.Send("dm", l, q)
+		}
+	}
 	return Sent{l.ID}, nil
 }
 

@@ -6,43 +6,17 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"github.com/vmihailenco/msgpack/v5"
 
-	"github.com/tickhall/tickhall/player"
-	"github.com/tickhall/tickhall/protocol"
-	"github.com/tickhall/tickhall/protocol/wire"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/roomtest"
 )
 
-// post is a courier that keeps what it is given.
-type post struct {
-	t    *testing.T
-	sent map[string][]Letter // by user
-}
-
-func (c *post) ToUser(user string, e *player.Event) int {
-	r := wire.NewReader(e.Append(nil, 1))
-	n := r.Array()
-	require.EqualValues(c.t, protocol.KindEvent, r.Uint32())
-	_, name, body, err := protocol.ReadEvent(r, n)
-	require.NoError(c.t, err)
-	require.Equal(c.t, "dm", string(name))
-	var l Letter
-	require.NoError(c.t, msgpack.Unmarshal(body, &l))
-	c.sent[user] = append(c.sent[user], l)
-	return 1
-}
-
-func (c *post) ToRoom(string, *player.Event) bool { return false }
-
-func channel(t *testing.T, options string) (*roomtest.Room, *post) {
-	c := &post{t: t, sent: map[string][]Letter{}}
-	cfg := room.Config{ID: "test", Seed: 1, Courier: c}
+func channel(t *testing.T, options string) *roomtest.Room {
+	cfg := room.Config{ID: "test", Seed: 1}
 	if options != "" {
 		cfg.Options = []byte(options)
 	}
-	return roomtest.NewSeeded(t, Kind, cfg), c
+	return roomtest.NewSeeded(t, Kind, cfg)
 }
 
 // lines are the texts that p has, in the order of their numbers.
@@ -80,7 +54,7 @@ func code(t *testing.T, err error) string {
 }
 
 func TestEverybodyReadsWhatIsSaid(t *testing.T) {
-	r, _ := channel(t, "")
+	r := channel(t, "")
 	ada, bob := r.Join("Ada"), r.Join("Bob")
 	var said Said
 	require.NoError(t, ada.Call("say", Say{"  hello 👋  "}, &said))
@@ -106,7 +80,7 @@ func TestSayRefuses(t *testing.T) {
 		{"a joined emoji is taken", "👩‍🚀", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, _ := channel(t, "")
+			r := channel(t, "")
 			ada, bob := r.Join("Ada"), r.Join("Bob")
 			require.Equal(t, c.code, code(t, ada.Call("say", Say{c.text}, nil)))
 			require.Equal(t, c.code, code(t, ada.Call("dm", Direct{"user-Bob", c.text}, nil)))
@@ -121,7 +95,7 @@ func TestSayRefuses(t *testing.T) {
 
 // The protocol looks after strings; bytes come to the game as they are.
 func TestBytesInPlaceOfAStringMustBeUTF8(t *testing.T) {
-	r, _ := channel(t, "")
+	r := channel(t, "")
 	ada := r.Join("Ada")
 	require.Equal(t, "bad_text", code(t, ada.Call("say", map[string][]byte{"text": []byte("a\xff")}, nil)))
 	require.NoError(t, ada.Call("say", map[string][]byte{"text": []byte("a")}, nil))
@@ -129,7 +103,7 @@ func TestBytesInPlaceOfAStringMustBeUTF8(t *testing.T) {
 }
 
 func TestMessagesOfAWrongShapeAreRefused(t *testing.T) {
-	r, _ := channel(t, "")
+	r := channel(t, "")
 	ada := r.Join("Ada")
 	for _, c := range []struct {
 		name string
@@ -144,7 +118,7 @@ func TestMessagesOfAWrongShapeAreRefused(t *testing.T) {
 }
 
 func TestWhoWritesTooFastWaits(t *testing.T) {
-	r, _ := channel(t, "")
+	r := channel(t, "")
 	ada, bob := r.Join("Ada"), r.Join("Bob")
 	for range burst {
 		require.NoError(t, ada.Call("say", Say{"spam"}, nil))
@@ -167,7 +141,7 @@ func TestWhoWritesTooFastWaits(t *testing.T) {
 }
 
 func TestTypingEndsByItself(t *testing.T) {
-	r, _ := channel(t, "")
+	r := channel(t, "")
 	ada, bob := r.Join("Ada"), r.Join("Bob")
 	typing := func() bool { m, _ := member(bob, "Ada"); return m.Typing }
 	seconds := Kind.TickRate
@@ -192,7 +166,7 @@ func TestTypingEndsByItself(t *testing.T) {
 }
 
 func TestMembersComeAndGo(t *testing.T) {
-	r, _ := channel(t, "")
+	r := channel(t, "")
 	ada, bob := r.Join("Ada"), r.Join("Bob")
 	m, there := member(ada, "Bob")
 	require.True(t, there)
@@ -211,20 +185,72 @@ func TestMembersComeAndGo(t *testing.T) {
 	require.False(t, there)
 }
 
-func TestDirectMessagesReachBothUsersAlone(t *testing.T) {
-	r, post := channel(t, "")
-	ada := r.Join("Ada")
-	r.Join("Bob")
+func TestDirectMessagesReachBothUsersInThisChannelAlone(t *testing.T) {
+	r := channel(t, "")
+	ada, bob, eve, second := r.Join("Ada"), r.Join("Bob"), r.Join("Eve"), r.Join("Bob")
 	var sent Sent
 	require.NoError(t, ada.Call("dm", Direct{"user-Bob", " psst "}, &sent))
 	want := []Letter{{ID: sent.ID, From: "user-Ada", Name: "Ada", To: "user-Bob", Whom: "Bob", Text: "psst"}}
-	require.Equal(t, map[string][]Letter{"user-Bob": want, "user-Ada": want}, post.sent)
+	for _, p := range []*roomtest.Player{ada, bob, second} {
+		require.Equal(t, want, roomtest.Events[Letter](p, "dm"), "every seat of the two")
+	}
+	require.Empty(t, roomtest.Events[Letter](eve, "dm"))
+	require.Empty(t, roomtest.Letters[Letter](r, "user-Bob", "dm"), "no other room hears of it")
 	require.Less(t, sent.ID, uint64(1)<<53)
-	require.Equal(t, "unknown_user", code(t, ada.Call("dm", Direct{"user-Eve", "psst"}, nil)))
+	require.Equal(t, "unknown_user", code(t, ada.Call("dm", Direct{"user-Zoe", "psst"}, nil)))
 	require.Equal(t, "unknown_user", code(t, ada.Call("dm", Direct{"", "psst"}, nil)))
 	require.Equal(t, "yourself", code(t, ada.Call("dm", Direct{"user-Ada", "psst"}, nil)))
-	require.Len(t, post.sent["user-Ada"], 1)
+	require.Empty(t, roomtest.Events[Letter](bob, "dm"))
 	require.Empty(t, lines(ada))
+}
+
+func TestManyCanNotFloodOneWithDirectMessages(t *testing.T) {
+	r := channel(t, "")
+	victim := r.Join("Victim")
+	received, refused := 0, 0
+	for i := range 7 {
+		p := r.Join(fmt.Sprint("Eve", i))
+		for range burst {
+			switch err := p.Call("dm", Direct{"user-Victim", "spam"}, nil); code(t, err) {
+			case "":
+				received++
+			case "busy":
+				refused++
+				require.ErrorContains(t, err, "Victim")
+			}
+		}
+	}
+	require.Positive(t, refused)
+	require.Less(t, received, lettersAtOnce+7*burst/2, "so many in so few ticks")
+	require.Len(t, roomtest.Events[Letter](victim, "dm"), received)
+	ada, bob := r.Join("Ada"), r.Join("Bob")
+	require.NoError(t, ada.Call("dm", Direct{"user-Bob", "psst"}, nil), "others are not concerned")
+	require.Len(t, roomtest.Events[Letter](bob, "dm"), 1)
+	r.Tick(Kind.TickRate)
+	require.NoError(t, ada.Call("dm", Direct{"user-Victim", "psst"}, nil), "later")
+}
+
+func TestLeavingBuysNoNewLines(t *testing.T) {
+	var game *Channel
+	kind := Kind
+	kind.New = func(s *room.Setup) (room.Game[Nothing], error) {
+		g, err := New(s)
+		game = g.(*Channel)
+		return g, err
+	}
+	r := roomtest.New(t, kind)
+	bob, ada := r.Join("Bob"), r.Join("Ada")
+	for range burst {
+		require.NoError(t, ada.Call("say", Say{"spam"}, nil))
+	}
+	ada.Leave()
+	again := r.Join("Ada")
+	require.Equal(t, "slow_down", code(t, again.Call("say", Say{"spam"}, nil)))
+	again.Leave()
+	r.Tick((burst + 1) * kind.TickRate)
+	require.NoError(t, bob.Call("say", Say{"hi"}, nil))
+	r.Join("Eve")
+	require.Len(t, game.budgets, 2, "that of who left is forgotten when it is full")
 }
 
 func TestHistoryIsBoundedAndPaged(t *testing.T) {
@@ -301,7 +327,7 @@ func TestOptionsNameTheChannel(t *testing.T) {
 				require.Equal(t, c.code, code(t, err))
 				return
 			}
-			r, _ := channel(t, c.options)
+			r := channel(t, c.options)
 			r.Join("Ada")
 			require.JSONEq(t, c.listing, string(r.Info().Data))
 		})

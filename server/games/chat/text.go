@@ -33,6 +33,10 @@ func clean(text string) (string, error) {
 const (
 	burst   = 6 // lines at once
 	perLine = time.Second
+
+	// What one user is sent by all others together: more than two of them can write.
+	lettersAtOnce = 20
+	perLetter     = time.Second / 2
 )
 
 // spend takes one line from what a user may write now, or returns the error to answer with.
