@@ -1,11 +1,19 @@
 package whiteboard
 
-import "github.com/tickhall/tickhall/room"
+import (
+	"time"
+
+	"github.com/tickhall/tickhall/room"
+)
 
 const (
 	colours  = 9   // with the paper
 	maxWidth = 160 // units
-	maxRedo  = 100 // strokes
+	maxRedo  = 100 // strokes, of one seat
+
+	// How often the board of a room may be cleared, by whomever.
+	clearsAtOnce = 3
+	perClear     = 10 * time.Second
 )
 
 // Cursor is the body of the message "cursor". A page sends it several times a second; of those that fall
@@ -52,13 +60,13 @@ func (b *Board) begin(t *room.Tick, p *room.Player, v Begin) (Begun, error) {
 		return Begun{}, room.Errorf("bad_stroke", "width %d is not within 1 to %d", v.Width, maxWidth)
 	}
 	b.finish(s)
-	if len(b.drawing.list) >= maxStrokes || b.drawing.bytes+len(points)*pointBytes > maxBytes {
-		return Begun{}, errFull
+	if err := b.drawing.fit(s.user, 1, len(points)*pointBytes); err != nil {
+		return Begun{}, err
 	}
+	b.drawing.forgetUndone(s) // the drawing goes another way
 	s.open = b.drawing.begin(s.user, Stroke{Artist: p.Name(), Colour: uint8(v.Colour), Width: uint8(v.Width)})
-	s.undone = nil // the drawing went another way
 	b.count(t)
-	return Begun{uint32(s.open.id)}, b.extend(s, points)
+	return Begun{uint32(s.open.id)}, b.extend(t, s, points)
 }
 
 // Ink is the body of the message "ink": more points of the open stroke.
@@ -66,7 +74,7 @@ type Ink struct {
 	Points []int `msgpack:"points"`
 }
 
-func (b *Board) ink(_ *room.Tick, p *room.Player, v Ink) (struct{}, error) {
+func (b *Board) ink(t *room.Tick, p *room.Player, v Ink) (struct{}, error) {
 	s := b.seats[p.Number()]
 	points, err := parse(v.Points)
 	if err != nil {
@@ -75,12 +83,17 @@ func (b *Board) ink(_ *room.Tick, p *room.Player, v Ink) (struct{}, error) {
 	if s.drawing() == nil {
 		return struct{}{}, room.Errorf("no_stroke", "there is no open stroke: begin one")
 	}
-	return struct{}{}, b.extend(s, points)
+	return struct{}{}, b.extend(t, s, points)
 }
 
 // extend draws on, and moves the cursor along. A stroke for which there is no room any more ends.
-func (b *Board) extend(s *seat, points []point) error {
-	if err := b.drawing.extend(s.open, points); err != nil {
+func (b *Board) extend(t *room.Tick, s *seat, points []point) error {
+	undone := len(b.drawing.undone)
+	err := b.drawing.extend(s.open, points)
+	if len(b.drawing.undone) != undone { // some had to yield
+		b.count(t)
+	}
+	if err != nil {
 		b.finish(s)
 		return err
 	}
@@ -98,30 +111,18 @@ func (b *Board) end(_ *room.Tick, p *room.Player, _ any) (struct{}, error) {
 func (b *Board) undo(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
 	s := b.seats[p.Number()]
 	b.finish(s)
-	taken := b.drawing.take(s.user)
-	if taken == nil {
+	if !b.drawing.undo(s) {
 		return struct{}{}, room.Errorf("nothing", "there is nothing of yours to undo")
 	}
-	if len(s.undone) == maxRedo {
-		s.undone = s.undone[:copy(s.undone, s.undone[1:])]
-	}
-	s.undone = append(s.undone, taken)
 	b.count(t)
 	return struct{}{}, nil
 }
 
 // redo is the message that draws again what the player has undone last.
 func (b *Board) redo(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
-	s := b.seats[p.Number()]
-	if len(s.undone) == 0 {
+	if !b.drawing.redo(b.seats[p.Number()]) {
 		return struct{}{}, room.Errorf("nothing", "there is nothing of yours to redo")
 	}
-	last := len(s.undone) - 1
-	if err := b.drawing.roomFor(s.undone[last]); err != nil {
-		return struct{}{}, err
-	}
-	b.drawing.put(s.undone[last])
-	s.undone = s.undone[:last]
 	b.count(t)
 	return struct{}{}, nil
 }
@@ -131,12 +132,18 @@ type Cleared struct {
 	By string `msgpack:"by"` // name
 }
 
-// clear is the message that empties the board. Anybody may: a page asks first, and all are told who it was.
+// clear is the message that empties the board. Anybody may, but not often, since it takes away what
+// others drew: a page asks first, and all are told who it was.
 func (b *Board) clear(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
+	if len(b.drawing.list) == 0 {
+		return struct{}{}, room.Errorf("nothing", "the board is empty already")
+	}
+	if !b.clears.Take(t, clearsAtOnce, perClear) {
+		return struct{}{}, room.Errorf("slow_down", "the board was cleared several times just now: wait %.0f s", perClear.Seconds())
+	}
 	b.drawing.clear()
 	for _, q := range t.Players() {
-		s := b.seats[q.Number()]
-		s.open, s.undone = nil, nil
+		b.seats[q.Number()].open = nil
 	}
 	b.count(t)
 	t.Broadcast("cleared", Cleared{p.Name()})

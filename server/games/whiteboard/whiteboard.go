@@ -34,6 +34,7 @@ type Nothing struct{}
 type Board struct {
 	artists *state.Table[Artist]
 	drawing drawing
+	clears  room.Bucket
 	seats   map[uint32]*seat // by player number; only looked up in, never walked
 }
 
@@ -42,16 +43,19 @@ type seat struct {
 	user   string
 	artist *Artist
 	id     state.ID
-	open   *stroke   // that is being drawn
-	undone []*stroke // to be drawn again, latest last
+	open   *stroke // that is being drawn
+	undone int     // strokes of drawing.undone that are this seat's to draw again
 }
+
+// took reports whether s is this seat's to draw again.
+func (a *seat) took(s *stroke) bool { return s.undoer == a }
 
 // New makes an empty board.
 func New(s *room.Setup) (room.Game[Nothing], error) {
 	b := &Board{
 		artists: room.Table[Artist](s, "artist"),
 		drawing: drawing{
-			strokes: room.Table[Stroke](s, "stroke"), chunks: room.Table[Chunk](s, "chunk"), owned: map[string]int{},
+			strokes: room.Table[Stroke](s, "stroke"), chunks: room.Table[Chunk](s, "chunk"), users: map[string]usage{},
 		},
 		seats: map[uint32]*seat{},
 	}
@@ -80,6 +84,7 @@ func (b *Board) Join(t *room.Tick, p *room.Player) error {
 func (b *Board) Leave(_ *room.Tick, p *room.Player, _ room.Cause) {
 	s := b.seats[p.Number()]
 	b.finish(s)
+	b.drawing.forgetUndone(s)
 	b.artists.Remove(s.id)
 	delete(b.seats, p.Number())
 }
@@ -118,7 +123,7 @@ func (b *Board) rarestColour() uint8 {
 func (b *Board) count(t *room.Tick) {
 	for _, p := range t.Players() {
 		s := b.seats[p.Number()]
-		s.artist.Undo, s.artist.Redo = b.drawing.owned[s.user] > 0, len(s.undone) > 0
+		s.artist.Undo, s.artist.Redo = b.drawing.users[s.user].shown > 0, s.undone > 0
 	}
 }
 

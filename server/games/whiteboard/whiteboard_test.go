@@ -168,7 +168,7 @@ func TestWhoComesLateHasTheWholeBoard(t *testing.T) {
 	for _, c := range roomtest.Table[Chunk](bob, "chunk").All() {
 		bytes += len(c.Points)
 	}
-	require.Equal(t, bytes, b.game.drawing.bytes)
+	require.Equal(t, bytes, b.game.drawing.all.bytes)
 }
 
 func TestUndoTakesBackOnesOwn(t *testing.T) {
@@ -243,8 +243,8 @@ func TestClear(t *testing.T) {
 	require.NoError(t, bob.Call("clear", nil, nil))
 	require.Empty(t, sees(t, ada))
 	require.Equal(t, []Cleared{{"Bob"}}, roomtest.Events[Cleared](ada, "cleared"))
-	require.Zero(t, b.game.drawing.bytes)
-	require.Empty(t, b.game.drawing.owned)
+	require.Zero(t, b.game.drawing.all)
+	require.Empty(t, b.game.drawing.users)
 	a := artist(ada, "Ada")
 	require.False(t, a.Undo || a.Redo)
 	require.Equal(t, "no_stroke", code(t, ada.Call("ink", Ink{[]int{1, 1}}, nil)))
@@ -303,50 +303,131 @@ func TestBadMessagesAreRefused(t *testing.T) {
 	}
 }
 
+// fill draws strokes of that many points for a user, at once, up to that many bytes of the user's.
+func (b *board) fill(t *testing.T, user string, points, bytes int) {
+	t.Helper()
+	var far []point
+	for i := range points {
+		far = append(far, point{i % 2 * Width, i % 2 * Height})
+	}
+	d := &b.game.drawing
+	for d.users[user].bytes+(points+1)*pointBytes < bytes {
+		require.NoError(t, d.fit(user, 1, 0))
+		require.NoError(t, d.extend(d.begin(user, Stroke{Width: 1, Done: true}), far))
+	}
+}
+
 func TestAFullBoardSaysSo(t *testing.T) {
+	far := make([]int, 0, 2*maxPoints)
+	for i := range maxPoints {
+		far = append(far, i%2*Width, i%2*Height)
+	}
 	t.Run("of points", func(t *testing.T) {
 		b := newBoard(t)
-		ada := b.Join("Ada")
-		far := make([]int, 0, 2*maxPoints)
-		for i := range maxPoints {
-			far = append(far, i%2*Width, i%2*Height)
-		}
+		ada, bob := b.Join("Ada"), b.Join("Bob")
+		b.fill(t, "user-Bob", 2000, shareBytes)
+		b.fill(t, "user-Ada", 2000, shareBytes-2000*pointBytes)
 		require.NoError(t, ada.Call("begin", Begin{1, 5, far}, nil))
-		points, err := parse(far)
-		for d := &b.game.drawing; d.bytes < maxBytes-3000; { // at once, for the test would take long
-			require.NoError(t, d.extend(d.list[0], points))
-		}
+		var err error
 		for n := 0; err == nil; n++ {
 			require.Less(t, n, maxBytes)
 			err = ada.Call("ink", Ink{far}, nil)
 		}
 		require.Equal(t, "full", code(t, err))
-		require.ErrorContains(t, err, "clear it, or undo something")
-		require.LessOrEqual(t, b.game.drawing.bytes, maxBytes)
+		require.ErrorContains(t, err, "half of the board is yours")
+		require.LessOrEqual(t, b.game.drawing.users["user-Ada"].bytes, shareBytes)
 		require.Equal(t, "no_stroke", code(t, ada.Call("ink", Ink{far}, nil)), "the stroke has ended")
+		strokes := len(b.game.drawing.list)
 		require.Equal(t, "full", code(t, ada.Call("begin", Begin{1, 5, far}, nil)))
-		require.Len(t, b.game.drawing.list, 1, "nothing is left of what was refused")
-		late := b.Join("Bob")
-		require.Equal(t, len(b.game.drawing.list[0].chunks), roomtest.Table[Chunk](late, "chunk").Len(), "a full board can be joined")
-		require.NoError(t, ada.Call("undo", nil, nil))
-		require.NoError(t, late.Call("begin", Begin{1, 5, far}, nil))
-		require.NoError(t, late.Call("ink", Ink{far}, nil))
-		require.Equal(t, "full", code(t, ada.Call("redo", nil, nil)))
-		require.NoError(t, late.Call("undo", nil, nil))
-		require.NoError(t, ada.Call("redo", nil, nil))
+		require.Len(t, b.game.drawing.list, strokes, "nothing is left of what was refused")
+		eve := b.Join("Eve")
+		for err = nil; err == nil; {
+			err = eve.Call("begin", Begin{1, 5, far}, nil)
+		}
+		require.ErrorContains(t, err, "clear it, or undo something")
+		require.LessOrEqual(t, b.game.drawing.all.bytes, maxBytes)
+		chunks := 0
+		for _, s := range b.game.drawing.list {
+			chunks += len(s.chunks)
+		}
+		require.Equal(t, chunks, roomtest.Table[Chunk](b.Join("Zoe"), "chunk").Len(), "a full board can be joined")
+
+		require.NoError(t, bob.Call("undo", nil, nil))
+		require.True(t, artist(bob, "Bob").Redo)
+		require.NoError(t, eve.Call("begin", Begin{1, 5, far}, nil), "what was undone yields to what is drawn")
+		require.False(t, artist(bob, "Bob").Redo)
+		require.Equal(t, "nothing", code(t, bob.Call("redo", nil, nil)))
 	})
 	t.Run("of strokes", func(t *testing.T) {
 		b := newBoard(t)
 		ada := b.Join("Ada")
-		for range maxStrokes {
-			s := b.game.drawing.begin("user-Ada", Stroke{Width: 1, Done: true})
+		for i := range maxStrokes {
+			user := []string{"user-Ada", "user-Bob"}[i%2]
+			require.NoError(t, b.game.drawing.fit(user, 1, 0))
+			s := b.game.drawing.begin(user, Stroke{Width: 1, Done: true})
 			require.NoError(t, b.game.drawing.extend(s, []point{{1, 1}}))
 		}
 		require.Equal(t, "full", code(t, ada.Call("begin", Begin{1, 5, []int{1, 1}}, nil)))
+		eve := b.Join("Eve")
+		require.Equal(t, "full", code(t, eve.Call("begin", Begin{1, 5, []int{1, 1}}, nil)))
 		require.NoError(t, ada.Call("undo", nil, nil))
-		require.NoError(t, ada.Call("begin", Begin{1, 5, []int{1, 1}}, nil))
-		require.Equal(t, maxStrokes, roomtest.Table[Stroke](b.Join("Bob"), "stroke").Len(), "a full board can be joined")
+		require.NoError(t, eve.Call("begin", Begin{1, 5, []int{1, 1}}, nil))
+		require.Equal(t, maxStrokes, roomtest.Table[Stroke](b.Join("Zoe"), "stroke").Len(), "a full board can be joined")
 	})
+}
+
+func TestUndoneStrokesCount(t *testing.T) {
+	b := newBoard(t)
+	ada := b.Join("Ada")
+	b.fill(t, "user-Ada", 2000, shareBytes)
+	full := b.game.drawing.users["user-Ada"]
+	require.NoError(t, ada.Call("undo", nil, nil))
+	require.NoError(t, ada.Call("undo", nil, nil))
+	undone := b.game.drawing.users["user-Ada"]
+	require.Equal(t, full.bytes, undone.bytes)
+	require.Equal(t, full.strokes, undone.strokes)
+	require.Equal(t, full.shown-2, undone.shown)
+	ada.Leave()
+	left := b.game.drawing.users["user-Ada"]
+	require.Equal(t, full.strokes-2, left.strokes, "nobody can draw them again")
+	require.Less(t, left.bytes, full.bytes)
+	require.Empty(t, b.game.drawing.undone)
+}
+
+func TestRedoIsBounded(t *testing.T) {
+	b := newBoard(t)
+	ada := b.Join("Ada")
+	for i := range maxRedo + 1 {
+		s := b.game.drawing.begin("user-Ada", Stroke{Width: uint8(1 + i), Done: true})
+		require.NoError(t, b.game.drawing.extend(s, []point{{1, 1}}))
+	}
+	for range maxRedo + 1 {
+		require.NoError(t, ada.Call("undo", nil, nil))
+	}
+	require.Equal(t, usage{strokes: maxRedo, bytes: b.game.drawing.all.bytes}, b.game.drawing.all)
+	for range maxRedo {
+		require.NoError(t, ada.Call("redo", nil, nil))
+	}
+	require.Equal(t, "nothing", code(t, ada.Call("redo", nil, nil)))
+	require.NotContains(t, widths(t, ada), maxRedo+1, "the one undone first was forgotten")
+}
+
+func TestClearingIsLimitedPerRoom(t *testing.T) {
+	b := newBoard(t)
+	ada, bob := b.Join("Ada"), b.Join("Bob")
+	require.Equal(t, "nothing", code(t, ada.Call("clear", nil, nil)), "an empty board")
+	for i := range clearsAtOnce {
+		draw(t, bob, 1)
+		require.NoError(t, []*roomtest.Player{ada, bob}[i%2].Call("clear", nil, nil))
+	}
+	draw(t, bob, 2)
+	for _, p := range []*roomtest.Player{ada, bob, b.Join("Ada")} {
+		require.Equal(t, "slow_down", code(t, p.Call("clear", nil, nil)))
+	}
+	require.Equal(t, []int{2}, widths(t, bob))
+	require.Len(t, roomtest.Events[Cleared](bob, "cleared"), clearsAtOnce)
+	b.Tick(int(perClear.Seconds()) * Kind.TickRate)
+	require.NoError(t, ada.Call("clear", nil, nil))
 }
 
 func TestPointsAreEncodedAsPolylines(t *testing.T) {
