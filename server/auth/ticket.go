@@ -46,24 +46,26 @@ type Ticket struct {
 	Spectate bool            // to watch: Seat is a spectator's place
 }
 
-// Tickets issues tickets and opens them again. A ticket is authenticated, not encrypted, and keeps no state
-// here: that it works once is the held seat's doing. Its methods may be called from any goroutine.
+// Tickets issues tickets and opens them again. A ticket is encrypted and authenticated: it stands in an address, which
+// proxies log, and who a player is and what a token claims are nobody's business there. Tickets keeps no state: that a
+// ticket works once is the held seat's doing. Its methods may be called from any goroutine.
 type Tickets struct {
-	seal seal
+	vault vault
 }
 
-// NewTickets returns a Tickets that signs with key, which all servers that open each other's tickets
+// NewTickets returns a Tickets that seals with key, which all servers that open each other's tickets
 // share: at least MinKey bytes. Without a key it makes a random one.
 func NewTickets(key []byte) (*Tickets, error) {
 	if len(key) > 0 && len(key) < MinKey {
 		return nil, fmt.Errorf("auth: the ticket key has %d bytes: it needs at least %d, from a random source", len(key), MinKey)
 	}
-	return &Tickets{newSeal(key, "")}, nil
+	return &Tickets{newVault(key, ticketContext)}, nil
 }
 
 // The layout of what is sealed: version, expiry in Unix milliseconds (8 bytes, big-endian), 1 to spectate or 0, team
 // (2 bytes), length of the claims (2 bytes), each text as a length byte and its bytes, the claims.
 const (
+	ticketContext = "tickhall ticket"
 	ticketVersion = 2
 	ticketHead    = 1 + 8 + 1 + 2 + 2
 	ticketMin     = ticketHead + 4
@@ -96,16 +98,16 @@ func (s *Tickets) Issue(now time.Time, t Ticket) string {
 		b = append(b, *f...)
 	}
 	b = append(b, t.Claims...)
-	return s.seal.text(b)
+	return s.vault.text(b)
 }
 
 // Open reads a ticket that Issue made with the same key. The error is ErrTicketInvalid or
 // ErrTicketExpired; with the latter the Ticket is valid all the same.
 func (s *Tickets) Open(now time.Time, text string) (Ticket, error) {
-	if len(text) > s.seal.textLen(ticketMax) {
+	if len(text) > s.vault.textLen(ticketMax) {
 		return Ticket{}, ErrTicketInvalid
 	}
-	b, ok := s.seal.open(text)
+	b, ok := s.vault.open(text)
 	if !ok || len(b) < ticketMin || b[0] != ticketVersion {
 		return Ticket{}, ErrTicketInvalid
 	}

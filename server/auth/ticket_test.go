@@ -60,7 +60,7 @@ func TestForgedTicketIsInvalid(t *testing.T) {
 		"far too long":    strings.Repeat("A", 1<<20),
 		"with a line end": text[:9] + "\n" + text[9:],
 		"another's key":   other.Issue(testNow, testTicket),
-		"another version": base64.RawURLEncoding.EncodeToString(append([]byte{1}, raw[1:]...)),
+		"another version": s.vault.text(append([]byte{1}, make([]byte, ticketMin)...)),
 	}
 	for name, text := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestSignedNonsenseIsInvalid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := append(bytes.Clone(head), fields...)
-			_, err := s.Open(testNow, s.seal.text(b))
+			_, err := s.Open(testNow, s.vault.text(b))
 			require.ErrorIs(t, err, ErrTicketInvalid)
 		})
 	}
@@ -104,6 +104,30 @@ func TestLongestTicketOpens(t *testing.T) {
 	require.Panics(t, func() { s.Issue(testNow, Ticket{Name: long + "x"}) })
 	require.Panics(t, func() { s.Issue(testNow, Ticket{Claims: append(want.Claims, '7')}) })
 	require.Panics(t, func() { s.Issue(testNow, Ticket{Team: MaxTeam + 1}) })
+}
+
+func TestTicketShowsNothingOfWhatItHolds(t *testing.T) {
+	s := newTestTickets(t)
+	text := s.Issue(testNow, testTicket)
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	require.NoError(t, err)
+	for _, secret := range []string{testTicket.Room, testTicket.User, "Ada", "rank"} {
+		require.NotContains(t, string(raw), secret)
+		require.NotContains(t, text, secret)
+	}
+	require.NotEqual(t, text, s.Issue(testNow, testTicket), "two tickets for the same do not show that they are")
+}
+
+func TestTicketOfAnotherContextIsInvalid(t *testing.T) {
+	key := bytes.Repeat([]byte{7}, MinKey)
+	plain := make([]byte, ticketMin)
+	plain[0] = ticketVersion
+	_, err := newTestTickets(t).Open(testNow, newVault(key, ticketContext).text(plain))
+	require.ErrorIs(t, err, ErrTicketExpired, "it is a ticket")
+	_, err = newTestTickets(t).Open(testNow, newVault(key, "other").text(plain))
+	require.ErrorIs(t, err, ErrTicketInvalid)
+	_, err = newTestTickets(t).Open(testNow, newSeal(key, "").text(plain))
+	require.ErrorIs(t, err, ErrTicketInvalid)
 }
 
 func TestShortKeyIsRefused(t *testing.T) {
@@ -128,12 +152,17 @@ func FuzzOpen(f *testing.F) {
 	f.Add("")
 	f.Add(good[:len(good)-1])
 	f.Add(good[:9] + "\r\n" + good[9:])
-	f.Add(strings.Repeat("A", s.seal.textLen(ticketMin)))
+	f.Add(strings.Repeat("A", s.vault.textLen(ticketMin)))
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := s.Open(testNow, text)
-		if text != good {
+		if err != nil {
 			require.ErrorIs(t, err, ErrTicketInvalid)
 			require.Zero(t, got)
+			return
 		}
+		require.Equal(t, testTicket, got) // another process's good, with another nonce, or the same
+		raw, err := base64.RawURLEncoding.DecodeString(text)
+		require.NoError(t, err)
+		require.Equal(t, text, base64.RawURLEncoding.EncodeToString(raw), "a ticket has one spelling")
 	})
 }
