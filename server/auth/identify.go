@@ -22,8 +22,23 @@ type Person struct {
 }
 
 // ErrUnavailable is the code of a refusal with status 503: the keys that tokens are checked with could not be
-// fetched yet.
+// fetched yet, or the one that a token names may be newer than those that were.
 const ErrUnavailable = "identity_unavailable"
+
+// UnavailableError is the refusal with code ErrUnavailable. It unwraps to its *protocol.HTTPError.
+type UnavailableError struct {
+	Wait time.Duration // until it may be known better
+}
+
+func (e *UnavailableError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap returns the *protocol.HTTPError.
+func (e *UnavailableError) Unwrap() error {
+	return &protocol.HTTPError{
+		Code:    ErrUnavailable,
+		Message: "this server does not have the key that your token was signed with, or not yet: try again in a moment; the server's log says if the keys can't be reached",
+	}
+}
 
 // Defaults and bounds of a Config and of what is checked by it.
 const (

@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/tickhall/tickhall/protocol"
 )
 
 // tokens checks JWTs (RFC 7519, by the advice of RFC 8725).
@@ -52,9 +51,8 @@ func newTokens(cfg Config) (*tokens, error) {
 
 // Why no key fits a token.
 var (
-	errUnknownKey  = errors.New("no key fits")
-	errUnavailable = errors.New("the keys could not be fetched")
-	errCritical    = errors.New("the header has a \"crit\"")
+	errUnknownKey = errors.New("no key fits")
+	errCritical   = errors.New("the header has a \"crit\"")
 )
 
 // identify says whose token it is. wanted is the display name that is asked for, for a token without one.
@@ -66,40 +64,43 @@ func (t *tokens) identify(ctx context.Context, token, wanted string) (Person, er
 		return Person{}, unauthorized("the token has %d bytes: at most %d are accepted; let its issuer leave claims out", len(token), MaxToken)
 	}
 	var c claims
-	_, err := t.parser.ParseWithClaims(token, &c, func(parsed *jwt.Token) (any, error) { return t.keysFor(ctx, parsed) })
-	if err != nil {
-		return Person{}, t.refusal(err)
+	var wait time.Duration
+	_, err := t.parser.ParseWithClaims(token, &c, func(parsed *jwt.Token) (keys any, err error) {
+		keys, wait, err = t.keysFor(ctx, parsed)
+		return keys, err
+	})
+	switch {
+	case err == nil:
+		return c.person(wanted)
+	case wait > 0 && (errors.Is(err, errUnknownKey) || errors.Is(err, jwt.ErrTokenSignatureInvalid)):
+		return Person{}, &UnavailableError{wait}
 	}
-	return c.person(wanted)
+	return Person{}, t.refusal(err)
 }
 
-// keysFor returns the keys that a token may have been signed with: those of its algorithm and key id.
-func (t *tokens) keysFor(ctx context.Context, token *jwt.Token) (any, error) {
+// keysFor returns the keys that a token may have been signed with: those of its algorithm and key id. wait is above 0 if
+// there may be another that is not known yet, and be known by then.
+func (t *tokens) keysFor(ctx context.Context, token *jwt.Token) (_ any, wait time.Duration, _ error) {
 	if _, ok := token.Header["crit"]; ok {
-		return nil, errCritical // RFC 7515, 4.1.11: we know no extension
+		return nil, 0, errCritical // RFC 7515, 4.1.11: we know no extension
 	}
 	id, _ := token.Header["kid"].(string)
 	alg := token.Method.Alg()
 	found := jwt.VerificationKeySet{Keys: pick(nil, t.fixed, id, alg)}
-	if t.set != nil {
-		keys, _ := t.set.current()
+	if t.set != nil && (alg != algHS256 || t.set.file) { // a set that anybody can fetch holds no secret
+		keys := t.set.current()
 		named := pick(nil, keys, id, alg)
 		// A fixed key that fits any id does not tell whether the set has a new one.
-		if len(named) == 0 && (id != "" || len(found.Keys) == 0) && t.set.renew(ctx) {
-			keys, _ = t.set.current()
-			named = pick(nil, keys, id, alg)
+		if len(named) == 0 && (id != "" || len(found.Keys) == 0) {
+			wait = t.set.renew(ctx)
+			named = pick(nil, t.set.current(), id, alg)
 		}
 		found.Keys = append(found.Keys, named...)
 	}
-	if len(found.Keys) > 0 {
-		return found, nil
+	if len(found.Keys) == 0 {
+		return nil, wait, errUnknownKey
 	}
-	if t.set != nil {
-		if _, err := t.set.current(); err != nil {
-			return nil, errUnavailable
-		}
-	}
-	return nil, errUnknownKey
+	return found, wait, nil
 }
 
 func pick(to []jwt.VerificationKey, keys []key, id, alg string) []jwt.VerificationKey {
@@ -115,10 +116,8 @@ func pick(to []jwt.VerificationKey, keys []key, id, alg string) []jwt.Verificati
 // a signature is nobody's business.
 func (t *tokens) refusal(err error) error {
 	switch {
-	case errors.Is(err, errUnavailable):
-		return &protocol.HTTPError{Code: ErrUnavailable, Message: "this server can't reach the keys that tokens are checked with: try again in a moment; the server's log says more"}
 	case errors.Is(err, errUnknownKey):
-		return unauthorized("this server knows no key of the token's algorithm and key id: sign in again, for a new token; a key that is brand-new is known after half a minute")
+		return unauthorized("this server knows no key of the token's algorithm and key id: sign in again, for a new token")
 	case errors.Is(err, errCritical):
 		return unauthorized("the token's header has \"crit\": this server knows no extensions, let its issuer leave it out")
 	case errors.Is(err, jwt.ErrTokenMalformed):
@@ -184,12 +183,35 @@ func (c *claims) UnmarshalJSON(b []byte) error {
 		if !ok {
 			continue
 		}
+		if _, moment := to.(**jwt.NumericDate); moment {
+			if fault := faultOfMoment(raw); fault != "" {
+				return &claimError{fmt.Sprintf("the token's claim %q %s", name, fault)}
+			}
+		}
 		if err := json.Unmarshal(raw, to); err != nil {
 			return &claimError{fmt.Sprintf("the token's claim %q has the wrong type: see RFC 7519, 4.1", name)}
 		}
 		delete(c.rest, name)
 	}
 	return nil
+}
+
+// maxMoment is more seconds since 1970 than anybody means: the year 5138. In milliseconds that was in 1973.
+const maxMoment = 1e11
+
+// faultOfMoment says what keeps a claim from being a moment. The library takes numbers in quotes too, and milliseconds
+// would be good for fifty thousand years.
+func faultOfMoment(raw json.RawMessage) string {
+	var seconds *float64
+	switch err := json.Unmarshal(raw, &seconds); {
+	case err != nil && raw[0] == '"':
+		return "is a string: it must be a number of seconds since 1970, without quotes; see RFC 7519, 2"
+	case err != nil:
+		return "must be a number of seconds since 1970; see RFC 7519, 2"
+	case seconds != nil && *seconds > maxMoment:
+		return fmt.Sprintf("is %.40s, which looks like milliseconds: it must be seconds since 1970, such as %d; see RFC 7519, 2", raw, time.Now().Unix())
+	}
+	return ""
 }
 
 // person is what the claims of a token that is good say.

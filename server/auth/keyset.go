@@ -20,6 +20,7 @@ const (
 	retryFirst   = time.Second      // after a failure; doubled each time
 	retryMost    = time.Minute
 	refreshWait  = 5 * time.Second // how long somebody waits for a refresh
+	retrySoon    = 5 * time.Second // how long somebody should wait after one that failed
 	fetchTimeout = 10 * time.Second
 	maxSetBytes  = 256 << 10 // of a JWK Set
 	maxRedirects = 5
@@ -220,46 +221,62 @@ func readBounded(r io.Reader) ([]byte, error) {
 	return text, err
 }
 
-// current returns the keys, and why there may be newer ones that could not be read.
-func (s *keySet) current() ([]key, error) {
+// current returns the keys.
+func (s *keySet) current() []key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keys, s.err
+	return s.keys
 }
 
-// renew waits for a refresh, and reports whether there was one. There is none if the last was a moment
-// ago: tokens with made-up key ids must not make this server a burden on the issuer's.
-func (s *keySet) renew(ctx context.Context) bool {
-	ended := s.ask()
+// renew waits for a refresh. 0: the keys are now as new as can be. Else they may be newer after that time: the last
+// refresh was a moment ago, and tokens with made-up key ids must not make this server a burden on the issuer's; or
+// it failed, or has not ended.
+func (s *keySet) renew(ctx context.Context) (wait time.Duration) {
+	ended, wait := s.ask()
 	if ended == nil {
-		return false
+		return wait
 	}
+	asked := time.Now()
 	timer := time.NewTimer(refreshWait)
 	defer timer.Stop()
 	select {
 	case <-ended:
-		return true
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case s.err != nil:
+		case s.began.Before(asked): // by somebody else: the key may have come since
+			return max(refreshLeast-time.Since(s.began), time.Second)
+		default:
+			return 0
+		}
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return false
+	return retrySoon
 }
 
-// ask asks for a refresh, unless one is under way. The channel is closed when it has ended; nil: there will be none.
-func (s *keySet) ask() (ended <-chan struct{}) {
+// ask asks for a refresh, unless one is under way. The channel is closed when it has ended; nil: there will be none, or
+// if wait is above 0, none before that.
+func (s *keySet) ask() (ended <-chan struct{}, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	pause := refreshLeast - time.Since(s.began)
 	switch {
+	case !s.running && s.err != nil:
+		return nil, retrySoon
 	case !s.running:
-		return nil
+		return nil, 0
 	case s.flying:
-	case time.Since(s.began) < refreshLeast:
-		return nil
+	case s.err != nil && pause > 0: // run tries again by itself
+		return nil, retrySoon
+	case pause > 0:
+		return nil, pause
 	default:
 		select {
 		case s.want <- struct{}{}:
 		default:
 		}
 	}
-	return s.next
+	return s.next, 0
 }

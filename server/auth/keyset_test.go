@@ -122,7 +122,62 @@ func TestRotatedKeyIsFetchedWhenATokenNamesIt(t *testing.T) {
 		require.Equal(t, "ada", who.User)
 		require.Equal(t, 2, s.times())
 		_, err = present(t, i, sign(t, algES256, "1", first, soon(nil)))
+		requireUnavailable(t, err, refreshLeast)
+		time.Sleep(refreshLeast)
+		_, err = present(t, i, sign(t, algES256, "1", first, soon(nil)))
 		requireRefused(t, err, protocol.ErrUnauthorized, "knows no key")
+	})
+}
+
+// requireUnavailable requires a refusal that says to come back after wait.
+func requireUnavailable(t testing.TB, err error, wait time.Duration) {
+	t.Helper()
+	requireRefused(t, err, ErrUnavailable, "try again")
+	var e *UnavailableError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, wait, e.Wait)
+}
+
+func TestTokenOfABrandNewKeyIsToldToComeBack(t *testing.T) {
+	fixed, first, second := newES256(t), newES256(t), newES256(t)
+	s := &issuer{status: 200, body: setOf(t, map[string]any{"1": first.Public()})}
+	for _, besideFixed := range []bool{false, true} {
+		withIssuer(t, s, func(t *testing.T, i *Identifier, _ *bytes.Buffer) {
+			if besideFixed { // its id fits any
+				k, err := newKey("", fixed.Public())
+				require.NoError(t, err)
+				i.tokens.fixed = []key{k}
+			}
+			s.set(200, setOf(t, map[string]any{"1": first.Public(), "2": second.Public()}), nil)
+			defer s.set(200, setOf(t, map[string]any{"1": first.Public()}), nil)
+			time.Sleep(10 * time.Second)
+			token := sign(t, algES256, "2", second, soon(nil))
+			_, err := present(t, i, token)
+			requireUnavailable(t, err, refreshLeast-10*time.Second)
+			time.Sleep(refreshLeast - 10*time.Second)
+			_, err = present(t, i, token)
+			require.NoError(t, err)
+			_, err = present(t, i, sign(t, algES256, "1", second, soon(nil)))
+			requireRefused(t, err, protocol.ErrUnauthorized, "signature is wrong")
+		})
+	}
+}
+
+func TestTokenThatNoSetCouldKnowIsRefusedAtOnce(t *testing.T) {
+	s := &issuer{status: 200, body: setOf(t, map[string]any{"1": newES256(t).Public()})}
+	withIssuer(t, s, func(t *testing.T, i *Identifier, _ *bytes.Buffer) {
+		_, err := present(t, i, sign(t, algHS256, "s", testSecret, soon(nil)))
+		requireRefused(t, err, protocol.ErrUnauthorized, "knows no key")
+	})
+}
+
+func TestTokenThatCameDuringAFetchIsToldToComeBack(t *testing.T) {
+	k := newES256(t)
+	s := &issuer{status: 200, body: setOf(t, map[string]any{"1": k.Public()}), delay: 3 * time.Second}
+	withIssuer(t, s, func(t *testing.T, i *Identifier, _ *bytes.Buffer) {
+		time.Sleep(time.Second)
+		_, err := present(t, i, sign(t, algES256, "2", k, soon(nil)))
+		requireUnavailable(t, err, refreshLeast-3*time.Second)
 	})
 }
 
@@ -148,9 +203,13 @@ func TestMadeUpKeysDoNotBurdenTheIssuer(t *testing.T) {
 	k := newES256(t)
 	s := &issuer{status: 200, body: setOf(t, map[string]any{"1": k.Public()})}
 	withIssuer(t, s, func(t *testing.T, i *Identifier, _ *bytes.Buffer) {
-		for range 300 {
+		for n := range 300 {
 			_, err := present(t, i, sign(t, algES256, rand.Text(), k, soon(nil)))
-			requireRefused(t, err, protocol.ErrUnauthorized, "knows no key")
+			if n%30 == 0 && n > 0 { // this one had the set read
+				requireRefused(t, err, protocol.ErrUnauthorized, "knows no key")
+			} else {
+				requireUnavailable(t, err, time.Duration(30-n%30)*time.Second)
+			}
 			time.Sleep(time.Second)
 		}
 		require.LessOrEqual(t, s.times(), 1+300/30)

@@ -71,8 +71,9 @@ func refuseBy(err error) *refusal {
 		return refusef(protocol.ErrInternal, "%v", err)
 	}
 	e := &refusal{HTTPError: *he}
-	if e.Code == auth.ErrUnavailable {
-		e.wait = retryAfter
+	var unavailable *auth.UnavailableError
+	if errors.As(err, &unavailable) {
+		e.wait = unavailable.Wait
 	}
 	return e
 }
