@@ -36,6 +36,7 @@ type Move struct {
 	DY   int8  `msgpack:"dy"`  // and down
 	Aim  uint8 `msgpack:"aim"` // 1/256 turn, clockwise from the right
 	Fire bool  `msgpack:"fire"`
+	Away bool  `msgpack:"away"` // nobody looks at the page
 }
 
 // Merge keeps a shot that would be lost when two moves fall into one tick.
@@ -85,45 +86,39 @@ func New(s *room.Setup) (room.Game[Move], error) {
 	return a, nil
 }
 
-// Join gives the player a ship, and makes a bot leave if there is company enough.
+// Join gives the player a ship, and makes a bot leave if there is company enough. Who has just left gets the ship that
+// still stands there, as it is.
 func (a *Arena) Join(t *room.Tick, p *room.Player) error {
 	pl := a.enter(t, p, p.Name())
+	if old := a.abandoned(p.User()); old != nil {
+		pl.takeOver(old)
+		a.exit(old)
+	}
 	a.humans[p.Number()] = pl
 	a.balance(t)
 	return nil
 }
 
-// Leave takes the ship out. A bot takes its place after a moment.
+// Leave abandons the ship, which goes when nobody fights it any more. A bot takes its place after a moment.
 func (a *Arena) Leave(t *room.Tick, p *room.Player, _ room.Cause) {
-	a.exit(a.humans[p.Number()])
+	pl := a.humans[p.Number()]
+	pl.abandon()
 	delete(a.humans, p.Number())
 	t.After(3*time.Second, a.balance)
 }
 
-// Away takes the ship of a player whose connection is lost off the ground, so that nobody scores from it.
-func (a *Arena) Away(_ *room.Tick, p *room.Player) {
-	pl := a.humans[p.Number()]
-	pl.ship.HP, pl.ship.VX, pl.ship.VY = 0, 0, 0
-	pl.away = true
-}
+// Away lets the ship of a player whose connection is lost stand where it is.
+func (a *Arena) Away(_ *room.Tick, p *room.Player) { a.humans[p.Number()].lose() }
 
-// Back lets the player return to the ground at once.
-func (a *Arena) Back(_ *room.Tick, p *room.Player) {
-	pl := a.humans[p.Number()]
-	pl.away, pl.wait = false, 0
-}
+// Back gives it to its player again.
+func (a *Arena) Back(_ *room.Tick, p *room.Player) { a.humans[p.Number()].lost = false }
 
 // Step moves the arena on by one tick.
 func (a *Arena) Step(t *room.Tick, inputs []room.Input[Move]) {
 	a.tickRound()
 	for i := range inputs {
 		in := &inputs[i]
-		p := a.humans[in.Player.Number()]
-		aim := p.move.Aim
-		p.move = in.Value
-		if in.Held { // a zero Value would turn the ship of somebody whose line stalls
-			p.move.Aim = aim
-		}
+		a.humans[in.Player.Number()].obey(in.Value, in.Held)
 	}
 	for _, p := range a.pilots {
 		if p.brain != nil {
@@ -136,6 +131,7 @@ func (a *Arena) Step(t *room.Tick, inputs []room.Input[Move]) {
 		}
 		a.separate()
 	}
+	a.clear()
 	a.fly(t)
 	a.collect(t)
 }
@@ -147,7 +143,7 @@ func (a *Arena) enter(t *room.Tick, player *room.Player, name string) *pilot {
 	if player == nil {
 		p.brain = newBrain(t)
 	} else {
-		owner = player.Number()
+		owner, p.user = player.Number(), player.User()
 	}
 	p.id, p.ship = a.ships.Add(owner)
 	p.ship.Name, p.ship.Bot, p.ship.Colour = name, player == nil, a.rarestColour()

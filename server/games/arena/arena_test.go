@@ -52,7 +52,7 @@ func (m *match) withoutBots() {
 
 func (m *match) put(p *pilot, at vec) {
 	p.ship.place(at)
-	p.from, p.safe = at, 0
+	p.from, p.safe, p.resting = at, 0, false
 }
 
 // shoot makes p fire at an angle until n shots have left, and lets them fly.
@@ -216,17 +216,6 @@ func TestAKill(t *testing.T) {
 	require.Greater(t, b.ship.at().distance(a.ship.at()), float32(400), "far from the enemy")
 }
 
-func TestSpawnProtection(t *testing.T) {
-	m, ada, bob, _, b := duel(t)
-	b.safe = safeTicks
-	m.shoot(ada, 0, 1)
-	require.EqualValues(t, fullHP, b.ship.HP)
-	require.True(t, b.ship.Safe)
-	bob.Input(Move{Aim: 64, Fire: true})
-	m.Tick(1)
-	require.False(t, b.ship.Safe, "who fires is fair game")
-}
-
 func TestTheShieldIsTakenFirst(t *testing.T) {
 	for _, c := range []struct{ shield, damage, hp, left uint8 }{
 		{0, 15, 85, 0}, {50, 15, 100, 35}, {10, 15, 95, 0},
@@ -321,20 +310,6 @@ func TestARound(t *testing.T) {
 	m.arena.left = 1
 	m.Tick(1)
 	require.Equal(t, Podium, round.Phase, "the time is up")
-}
-
-func TestAwayPlayersAreOffTheGround(t *testing.T) {
-	m, ada, bob, a, b := duel(t)
-	bob.Lose()
-	require.Zero(t, b.ship.HP)
-	m.shoot(ada, 0, 8)
-	m.Tick(respawnTicks)
-	require.Zero(t, b.ship.HP)
-	require.Zero(t, a.ship.Kills)
-	bob.Resume()
-	m.Tick(1)
-	require.EqualValues(t, fullHP, b.ship.HP)
-	require.Same(t, b.ship, m.arena.ships.Get(b.id), "the same ship")
 }
 
 func TestDeterminism(t *testing.T) {

@@ -34,7 +34,7 @@ func (a *Arena) fire(p *pilot) {
 		p.cooldown = rapidTicks
 	}
 	p.ship.Ammo--
-	p.safe, p.ship.Safe = 0, false
+	p.safe, p.ship.Safe, p.calm = 0, false, 0
 	v := directions[p.move.Aim].times(boltSpeed).round(boltStep)
 	id, row := a.bolts.Add(0)
 	*row = Bolt{X: p.ship.X, Y: p.ship.Y, VX: v.x, VY: v.y, By: uint32(p.id), Colour: p.ship.Colour}
@@ -78,7 +78,7 @@ func (a *Arena) firstHit(by *pilot, from, way vec) (at float32, victim *pilot) {
 		at = wall
 	}
 	for _, p := range a.pilots {
-		if p == by || !p.ship.alive() {
+		if p == by || !p.solid() {
 			continue
 		}
 		drift := p.ship.at().minus(p.from)
@@ -91,9 +91,10 @@ func (a *Arena) firstHit(by *pilot, from, way vec) (at float32, victim *pilot) {
 
 // damage hurts victim and tells whom it concerns.
 func (a *Arena) damage(t *room.Tick, by, victim *pilot, amount int) {
-	if victim.safe > 0 {
+	if victim.protected() {
 		return
 	}
+	by.calm = 0
 	died := victim.hurt(amount)
 	if victim.brain != nil {
 		victim.brain.alarm(by)

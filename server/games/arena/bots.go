@@ -32,7 +32,14 @@ func (a *Arena) balance(t *room.Tick) {
 	}
 }
 
-func (a *Arena) bots() int { return len(a.pilots) - len(a.humans) }
+func (a *Arena) bots() (n int) {
+	for _, p := range a.pilots {
+		if p.brain != nil {
+			n++
+		}
+	}
+	return n
+}
 
 // botName picks a name that no ship has. There are more names than bots.
 func (a *Arena) botName(t *room.Tick) string {
@@ -107,7 +114,7 @@ func (a *Arena) think(t *room.Tick, p *pilot) {
 		p.move = Move{Aim: p.move.Aim}
 		return
 	}
-	if b.foe != nil && (b.foe.gone || !b.foe.ship.alive()) {
+	if b.foe != nil && (b.foe.gone || !b.foe.ship.alive() || b.foe.protected()) {
 		b.foe, b.visible = nil, false
 	}
 	if (t.Number()+uint32(p.id)*5)%rethinkTicks == 0 {
@@ -131,7 +138,7 @@ func (a *Arena) look(p *pilot) {
 	var best *pilot
 	nearest := float32(sightRange)
 	for _, q := range a.pilots {
-		if q == p || !q.ship.alive() || q.safe > 0 {
+		if q == p || !q.ship.alive() || q.protected() {
 			continue
 		}
 		d := at.distance(q.ship.at())

@@ -23,7 +23,7 @@ func TestBotsMakeRoomAndComeBack(t *testing.T) {
 	people[1].Leave()
 	people[2].Leave()
 	require.Zero(t, m.arena.bots(), "not at once")
-	m.Tick(3*second + 1)
+	m.Tick(quietTicks + 1)
 	require.Equal(t, 1, m.arena.bots())
 	require.Len(t, m.arena.pilots, crowd)
 	require.Equal(t, crowd, m.arena.ships.Len())

@@ -27,11 +27,11 @@ func (a *Arena) collect(t *room.Tick) {
 	}
 }
 
-// offer gives a pick-up to the first ship on it that has use for it.
+// offer gives a pick-up to the first ship on it that has use for it and can be hurt.
 func (a *Arena) offer(t *room.Tick, it *Pickup) {
 	at := vec{float32(it.X), float32(it.Y)}
 	for _, p := range a.pilots {
-		if !p.ship.alive() || p.ship.at().distance(at) > shipRadius+pickupRadius || !p.take(it.Kind) {
+		if !p.ship.alive() || p.protected() || p.ship.at().distance(at) > shipRadius+pickupRadius || !p.take(it.Kind) {
 			continue
 		}
 		a.remove(t, it)

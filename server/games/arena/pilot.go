@@ -17,7 +17,7 @@ const (
 	fullAmmo   = 24
 	mostAmmo   = 60 // with pick-ups
 
-	safeTicks    = 2 * second
+	safeTicks    = 2 * second // from the first move after a return to the ground
 	respawnTicks = 3 * second
 	refillTicks  = second / 3 // for one round, up to fullAmmo
 )
@@ -29,8 +29,9 @@ type pilot struct {
 	name   string
 	player *room.Player // nil: a bot
 	brain  *brain       // nil: a person
-	away   bool
+	user   string       // "": a bot
 	gone   bool
+	absence
 
 	move Move
 	from vec // where the ship was before this tick
@@ -45,14 +46,16 @@ type pilot struct {
 func (a *Arena) live(t *room.Tick, p *pilot) {
 	s := p.ship
 	p.from = s.at()
+	s.Away = p.absent()
 	if !s.alive() {
 		p.wait = max(p.wait-1, 0)
 		s.Wait = seconds(p.wait)
-		if p.wait == 0 && !p.away {
+		if p.wait == 0 && !p.lost && !p.left {
 			a.spawn(t, p)
 		}
 		return
 	}
+	p.watch()
 	p.tickTimers()
 	s.Aim = radians(p.move.Aim)
 	p.drive()
@@ -63,14 +66,17 @@ func (a *Arena) live(t *room.Tick, p *pilot) {
 
 func (p *pilot) tickTimers() {
 	p.cooldown = max(p.cooldown-1, 0)
-	p.safe = max(p.safe-1, 0)
 	p.rapid = max(p.rapid-1, 0)
-	p.ship.Safe, p.ship.Rapid = p.safe > 0, p.rapid > 0
-	if p.ship.Ammo >= fullAmmo {
+	if !p.resting {
+		p.safe = max(p.safe-1, 0)
+	}
+	s := p.ship
+	s.Safe, s.Rapid, s.Rest = p.protected(), p.rapid > 0, p.resting
+	if s.Ammo >= fullAmmo {
 		p.refill = refillTicks
 	} else if p.refill--; p.refill <= 0 {
 		p.refill = refillTicks
-		p.ship.Ammo++
+		s.Ammo++
 	}
 }
 
@@ -98,11 +104,11 @@ func (s *Ship) place(at vec) {
 // separate pushes ships that overlap apart, each by half.
 func (a *Arena) separate() {
 	for i, p := range a.pilots {
-		if !p.ship.alive() {
+		if !p.solid() {
 			continue
 		}
 		for j, q := range a.pilots[:i] {
-			if !q.ship.alive() {
+			if !q.solid() {
 				continue
 			}
 			d := p.ship.at().minus(q.ship.at())
@@ -148,24 +154,25 @@ func (a *Arena) spawn(t *room.Tick, p *pilot) {
 	p.from = s.at()
 	s.VX, s.VY = 0, 0
 	s.HP, s.Shield, s.Ammo, s.Wait = fullHP, 0, fullAmmo, 0
-	s.Safe, s.Rapid = true, false
+	s.Safe, s.Rapid, s.Rest = true, false, true
 	p.safe, p.rapid, p.cooldown, p.wait, p.refill = safeTicks, 0, 0, 0, refillTicks
-	p.streak = 0
+	p.resting, p.streak = true, 0
 }
 
 // hurt takes damage from a ship. It reports whether that was the end of it.
 func (p *pilot) hurt(damage int) (died bool) {
 	s := p.ship
-	if p.safe > 0 || !s.alive() {
+	if p.protected() || !s.alive() {
 		return false
 	}
+	p.calm = 0
 	fromShield := min(damage, int(s.Shield))
 	s.Shield -= uint8(fromShield)
 	s.HP -= uint8(min(damage-fromShield, int(s.HP)))
 	if s.alive() {
 		return false
 	}
-	s.VX, s.VY, s.Rapid, s.Shield = 0, 0, false, 0
+	s.VX, s.VY, s.Rapid, s.Shield, s.Safe, s.Rest = 0, 0, false, 0, false, false
 	s.Deaths++
 	p.wait = respawnTicks
 	s.Wait = seconds(p.wait)

@@ -16,12 +16,14 @@ type Ship struct {
 	Aim    float32 `sync:"aim,turn=256"`
 	HP     uint8   `sync:"hp"`     // 0: off the ground
 	Shield uint8   `sync:"shield"` // taken before HP is
-	Safe   bool    `sync:"safe"`   // just spawned: can't be hurt
+	Safe   bool    `sync:"safe"`   // can't be hurt
+	Away   bool    `sync:"away"`   // nobody steers it
 	Rapid  bool    `sync:"rapid"`
 	Kills  uint16  `sync:"kills"`
 	Deaths uint16  `sync:"deaths"`
 	Ammo   uint8   `sync:"ammo,owner"`
 	Wait   uint8   `sync:"wait,owner"` // seconds until the return to the ground
+	Rest   bool    `sync:"rest,owner"` // safe until it moves or fires
 }
 
 func (s *Ship) at() vec       { return vec{s.X, s.Y} }

@@ -2,7 +2,7 @@
 
 import { RADIUS } from "./world.js";
 
-/** @typedef {{dx: number, dy: number, aim: number, fire: boolean}} Move as the server's Move */
+/** @typedef {{dx: number, dy: number, aim: number, fire: boolean, away: boolean}} Move as the server's Move */
 /** @typedef {{id: number, x: number, y: number, atX: number, atY: number}} Stick a thumb: where it came down and where it is */
 
 const REACH = 52; // pixels that a thumb moves for full speed
@@ -125,6 +125,7 @@ export class Controls {
       dy: Math.round((dy / length) * 127),
       aim: Math.round((this.aimFrom(x, y) / (2 * Math.PI)) * 256) & 255,
       fire,
+      away: false,
     };
   }
 }

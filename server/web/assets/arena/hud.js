@@ -116,7 +116,8 @@ export class Hud {
       } else {
         // The news of our end comes before the view shows it.
         if (now - this.#killedAt > 1000) this.#killedBy = "";
-        if (me.safe) small = "Nothing can hurt you until you fire";
+        if (me.rest) small = "Nothing can hurt you until you move or fire";
+        else if (me.safe) small = "Nothing can hurt you for a moment, unless you fire";
         else if (now - this.#hitAt < 1200) small = `You were hit by ${this.#hitBy}`;
         else if (now - this.#dryAt < 2000) small = "Out of ammunition: let go to refill, or fly over some";
       }

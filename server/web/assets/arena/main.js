@@ -53,7 +53,7 @@ let me = 0; // id of the own ship
 let walls = 0; // how many the renderer has
 let last = 0; // time of the last frame
 /** @type {Move} */
-let sent = { dx: 0, dy: 0, aim: 0, fire: false };
+let sent = { dx: 0, dy: 0, aim: 0, fire: false, away: false };
 
 async function play() {
   if (joining || (room && room.state !== "closed")) return;
@@ -74,7 +74,7 @@ async function play() {
 function enter(joined) {
   room = joined;
   walls = me = 0;
-  sent = { dx: 0, dy: 0, aim: -1, fire: false }; // so that the first move goes out, whatever it is
+  sent = { dx: 0, dy: 0, aim: -1, fire: false, away: false }; // so that the first move goes out, whatever it is
   effects.clear();
   nameRoom(joined);
   showAnnouncements(joined);
@@ -162,7 +162,7 @@ function frame(now) {
 
 /** @param {Room} room @param {Move} move */
 function steer(room, move) {
-  if (move.dx === sent.dx && move.dy === sent.dy && move.aim === sent.aim && move.fire === sent.fire) return;
+  if (move.dx === sent.dx && move.dy === sent.dy && move.aim === sent.aim && move.fire === sent.fire && move.away === sent.away) return;
   sent = move;
   room.input(move);
 }
@@ -188,9 +188,10 @@ window.addEventListener("keyup", (event) => {
 window.addEventListener("blur", () => hud.showAll(false));
 element("sound").setAttribute("aria-pressed", String(sounds.on));
 element("sound").addEventListener("click", toggleSound);
-// No frame comes while the page is hidden: without this the ship would fly on, and fire, with what was held down last.
+// No frame comes while the page is hidden: without this the ship would fly on, and fire, with what was held down last. The
+// rules let a ship rest whose pilot sees nothing.
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden && room?.state === "joined") steer(room, { ...sent, dx: 0, dy: 0, fire: false });
+  if (document.hidden && room?.state === "joined") steer(room, { ...sent, dx: 0, dy: 0, fire: false, away: true });
 });
 element("invite").addEventListener("click", async () => {
   if (room) hud.toast(await invite(room), 5000);

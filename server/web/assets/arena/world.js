@@ -14,12 +14,14 @@
  * @property {number} aim radians
  * @property {number} hp 0: off the ground
  * @property {number} shield
- * @property {boolean} safe just spawned
+ * @property {boolean} safe nothing can hurt it
+ * @property {boolean} away nobody steers it
  * @property {boolean} rapid
  * @property {number} kills
  * @property {number} deaths
  * @property {number} ammo known of the own ship only
  * @property {number} wait seconds until the return, known of the own ship only
+ * @property {boolean} rest safe until it moves or fires, known of the own ship only
  */
 /** @typedef {{id: number, x: number, y: number, vx: number, vy: number, by: number, colour: number, hit: number}} Bolt */
 /** @typedef {{id: number, x: number, y: number, w: number, h: number}} Wall */
