@@ -26,10 +26,11 @@ func (b *diffBlock) compare() {
 	for i, f := range b.table.shared {
 		m, bit := &b.table.members[f], uint32(1)<<i
 		res := b.residuals[i][:b.hi-b.lo]
-		now := &b.now.columns[f]
+		now, base := b.now.columns[f], b.base.columns[f]
 		switch {
+		case now == base && m.Rate < 0 && b.was == nil: // nothing changed: no bit of the masks
 		case m.Type == String:
-			b.texts(&b.base.columns[f], now, bit)
+			b.texts(base, now, bit)
 		case m.Rate >= 0:
 			v := m.Rate
 			predicted(res, b.masks, bit, b.narrow(f, b.x), now.narrow[b.lo:b.hi], b.narrow(v, b.v),

@@ -175,7 +175,7 @@ func (c *client) expected(w *World, table, rank int) string {
 	t, s := w.tables[table], &w.newest().tables[table]
 	mine := c.owner != 0 && t.owners[s.ids[rank]-1] == c.owner
 	for f := range t.members {
-		m, col := &t.members[f], &s.columns[f]
+		m, col := t.members[f], s.columns[f]
 		var n int64
 		var text string
 		switch {

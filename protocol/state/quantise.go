@@ -3,6 +3,7 @@ package state
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -10,11 +11,53 @@ import (
 
 // column holds one field of every entity of a snapshot, in ascending order of id: in narrow if 32 bits
 // hold every value that the Go type can have, so that the ring takes half the memory; else in wide; a
-// string's in text.
+// string's in text. Snapshots share a column that did not change between them.
 type column struct {
 	narrow []int32
 	wide   []int64
 	text   []string
+	ids    []ID // of the last column of a table, which holds them
+	users  int  // how many snapshots hold it
+}
+
+// equal reports whether both hold the same values. They are of one field.
+func (c *column) equal(o *column) bool {
+	return slices.Equal(c.narrow, o.narrow) && slices.Equal(c.wide, o.wide) && slices.Equal(c.text, o.text)
+}
+
+// columns are the spare columns of one field.
+type columns struct {
+	spare []*column
+	least int // fewest spare ones since trim
+}
+
+// take returns a column for a new snapshot.
+func (s *columns) take() *column {
+	n := len(s.spare) - 1
+	s.least = min(s.least, max(n, 0))
+	if n < 0 {
+		return new(column)
+	}
+	c := s.spare[n]
+	s.spare[n], s.spare = nil, s.spare[:n]
+	return c
+}
+
+// put takes back a column that a snapshot no longer holds.
+func (s *columns) put(c *column) {
+	if c.users--; c.users <= 0 {
+		clear(c.text) // else it would keep strings alive
+		c.users = 0
+		s.spare = append(s.spare, c)
+	}
+}
+
+// trim frees the columns that were spare throughout.
+func (s *columns) trim() {
+	n := len(s.spare) - s.least
+	clear(s.spare[n:])
+	s.spare = s.spare[:n]
+	s.least = n
 }
 
 func isWide(k reflect.Kind) bool {
@@ -146,9 +189,6 @@ type textCache struct{ raw, clean []string }
 func (c *textCache) quantise(col *column, m *member, rows []unsafe.Pointer, ids []ID, top int) {
 	for len(c.raw) < top {
 		c.raw, c.clean = append(c.raw, ""), append(c.clean, "")
-	}
-	if n := len(col.text); n > len(rows) {
-		clear(col.text[len(rows):n])
 	}
 	col.text = sized(col.text, len(rows))
 	for i, p := range rows {

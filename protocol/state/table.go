@@ -142,6 +142,7 @@ type table struct {
 	ranks []int32 // by slot, its rank among ids
 	seen  uint64  // version of rows and ranks
 	texts []textCache
+	spare []columns // by field, then those of ids
 	derived
 }
 
@@ -204,7 +205,7 @@ func (w *World) register(name string, typ reflect.Type) *table {
 		fail(fmt.Errorf("%s: %w", typ, err))
 	}
 	w.schema = s
-	t := &table{world: w, index: len(w.tables), typ: typ, members: list, predict: make([]predictor, len(list)), texts: make([]textCache, len(list))}
+	t := &table{world: w, index: len(w.tables), typ: typ, members: list, predict: make([]predictor, len(list)), texts: make([]textCache, len(list)), spare: make([]columns, len(list)+1)}
 	ts := &s.Tables[t.index]
 	t.shared, t.owner = ts.indices()
 	if t.predict, err = ts.predictors(w.rate); err != nil {

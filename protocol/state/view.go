@@ -233,7 +233,7 @@ func (v *View) ownMask(h holding) (mask uint32, send bool) {
 	}
 	base, now := &v.last.delta.base.tables[h.table], &v.world.newest().tables[h.table]
 	for i, f := range t.owner {
-		if !now.columns[f].same(rank, &base.columns[f], was) {
+		if !now.columns[f].same(rank, base.columns[f], was) {
 			mask |= 1 << i
 		}
 	}

@@ -35,10 +35,11 @@ type snapshot struct {
 	tables []tableSnapshot
 }
 
+// tableSnapshot is one table of a snapshot. What did not change since the snapshot before is shared with it.
 type tableSnapshot struct {
 	ids     []ID // ascending
 	version uint64
-	columns []column // by field
+	columns []*column // by field, then that of ids
 }
 
 // holding is one entity of a player, in the newest snapshot; holdings are all of a player, in ascending order of
@@ -114,40 +115,107 @@ func (w *World) Snapshot(tick uint32) {
 	}
 	w.count++
 	s := w.newest()
+	w.drop(s)
 	s.tick = tick
 	for len(s.tables) < len(w.tables) {
-		s.tables = append(s.tables, tableSnapshot{columns: make([]column, len(w.tables[len(s.tables)].members))})
+		s.tables = append(s.tables, tableSnapshot{columns: make([]*column, len(w.tables[len(s.tables)].members)+1)})
 	}
 	for i, t := range w.tables {
-		var before []ID
+		var before *tableSnapshot
 		if last != nil {
-			before = last.tables[i].ids
+			before = &last.tables[i]
 		}
 		w.take(t, &s.tables[i], before)
 	}
 	w.used = 0
 	w.key = w.key[:0]
-}
-
-// take quantises t into s. before are the ids of the snapshot before.
-func (w *World) take(t *table, s *tableSnapshot, before []ID) {
-	s.version = t.version
-	s.ids = sized(s.ids, t.n)
-	if t.seen == t.version {
-		copy(s.ids, before)
-	} else {
-		t.list(s.ids)
-		w.regroup(t, before, s.ids)
-		t.seen = t.version
-	}
-	for f := range t.members {
-		if m := &t.members[f]; m.Type == String {
-			t.texts[f].quantise(&s.columns[f], m, t.rows, s.ids, len(t.owners))
-		} else {
-			s.columns[f].quantise(m, t.rows)
+	if w.count%trimEvery == 0 {
+		for _, t := range w.tables {
+			for i := range t.spare {
+				t.spare[i].trim()
+			}
 		}
 	}
-	t.reset(len(s.ids))
+}
+
+// trimEvery is after how many snapshots columns are freed that were spare all the while.
+const trimEvery = 1024
+
+// drop empties a snapshot, whose columns may be used again.
+func (w *World) drop(s *snapshot) {
+	for i := range s.tables {
+		t, ts := w.tables[i], &s.tables[i]
+		for f, c := range ts.columns {
+			if c != nil {
+				t.spare[f].put(c)
+				ts.columns[f] = nil
+			}
+		}
+		ts.ids = nil
+	}
+	s.tick = 0
+}
+
+// Forget forgets every snapshot but the newest, and the memory that they took: for a world of which no
+// client holds anything. Views of it begin with a KEY again.
+func (w *World) Forget() {
+	for i := range w.ring {
+		if s := &w.ring[i]; w.count == 0 || s != w.newest() {
+			w.drop(s)
+		}
+	}
+	for _, t := range w.tables {
+		for i := range t.spare {
+			t.spare[i] = columns{}
+		}
+	}
+	w.deltas, w.used, w.key = nil, 0, nil
+}
+
+// take quantises t into s. before is the snapshot before, nil for the first.
+func (w *World) take(t *table, s, before *tableSnapshot) {
+	s.version = t.version
+	n := len(t.members)
+	stays := before != nil && t.seen == t.version
+	if stays {
+		s.hold(n, before.columns[n])
+	} else {
+		c := t.spare[n].take()
+		c.ids = sized(c.ids, t.n)
+		t.list(c.ids)
+		var gone []ID
+		if before != nil {
+			gone = before.ids
+		}
+		w.regroup(t, gone, c.ids)
+		t.seen = t.version
+		s.hold(n, c)
+	}
+	s.ids = s.columns[n].ids
+	changed := !stays
+	for f := range t.members {
+		c := t.spare[f].take()
+		if m := &t.members[f]; m.Type == String {
+			t.texts[f].quantise(c, m, t.rows, s.ids, len(t.owners))
+		} else {
+			c.quantise(m, t.rows)
+		}
+		if stays && c.equal(before.columns[f]) {
+			t.spare[f].put(c)
+			c = before.columns[f]
+		} else {
+			changed = true
+		}
+		s.hold(f, c)
+	}
+	if changed {
+		t.reset(len(s.ids))
+	}
+}
+
+func (s *tableSnapshot) hold(i int, c *column) {
+	c.users++
+	s.columns[i] = c
 }
 
 // list fills ids, rows and ranks from the table's members, and clears rows that were removed.
