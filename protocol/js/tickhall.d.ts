@@ -345,6 +345,13 @@ export class Room {
     /** The room's time at this moment, in ticks, as far as it is known. */
     get time(): number;
     /**
+     * For how many milliseconds the server has been silent where it should have spoken; 0 while nothing is missing. A page that
+     * tells the player calls it some times a second. A room that ticks by itself is quiet for up to a second when nothing
+     * happens in it: this then asks for a sign, so that silence shows within half a second. In one on demand nothing is due for
+     * long, and silence shows within three seconds. While reconnecting it counts from the last message.
+     */
+    silence(): number;
+    /**
      * A table of the newest snapshot. The object stays the same through reconnects and other rooms.
      *
      * @template {Entity} [T=Entity]

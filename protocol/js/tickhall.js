@@ -38,6 +38,7 @@ const BACKOFF_FIRST = 250, BACKOFF_GROWTH = 1.6, BACKOFF_CAP = 5_000;
 const STABLE = 5_000; // a connection that stood so long clears the count of attempts
 const TIME_EVERY = 2_000, TIME_BURST = 5, TIME_BURST_EVERY = 100;
 const DEAD_AFTER = 6_000, DEAD_TIMES = 3; // nothing for so long, and after so many TIMEs: the connection is dead
+const ASK_AFTER = 250; // of quiet, a page that wants to know has the server asked for a sign
 const RTT_WINDOW = 10_000, RTT_SLACK = 1.2;
 const CLOCK_GAIN = 0.1, CLOCK_SNAP = 250;
 const EXTRAPOLATE = 250;
@@ -1726,6 +1727,7 @@ export class Room {
   #timesSent = 0;
   #waitingSince = Infinity; // when the first TIME was sent after which nothing has arrived
   #unanswered = 0; // such TIMEs
+  #heardAt = -Infinity; // when something arrived last
 
   // What goes out.
   #writer = new Writer();
@@ -1803,6 +1805,21 @@ export class Room {
   /** The room's time at this moment, in ticks, as far as it is known. */
   get time() {
     return (this.#clock.at(this.#now()) * this.rate) / 1000;
+  }
+
+  /**
+   * For how many milliseconds the server has been silent where it should have spoken; 0 while nothing is missing. A page that
+   * tells the player calls it some times a second. A room that ticks by itself is quiet for up to a second when nothing
+   * happens in it: this then asks for a sign, so that silence shows within half a second. In one on demand nothing is due for
+   * long, and silence shows within three seconds. While reconnecting it counts from the last message.
+   */
+  silence() {
+    const now = this.#now(), quiet = now - this.#heardAt;
+    if (this.state !== "joined") return quiet;
+    if (!this.onDemand && quiet >= ASK_AFTER && this.#unanswered === 0) this.#sendTime();
+    const waited = now - this.#waitingSince;
+    if (waited < Math.max(ASK_AFTER, 2 * this.stats.rtt)) return 0;
+    return this.onDemand ? waited : quiet;
   }
 
   /**
@@ -2279,6 +2296,7 @@ export class Room {
   /** @param {unknown} data */
   #receive(data) {
     const now = this.#now();
+    this.#heardAt = now;
     this.#waitingSince = Infinity;
     this.#unanswered = 0;
     /** @type {Incoming} */

@@ -451,6 +451,44 @@ test("a silent connection is given up", async () => {
   assert.equal(room.state, "reconnecting");
 });
 
+test("silence is told where the server should have spoken", async () => {
+  const fake = new Fake(), room = await fake.join(), { socket } = fake;
+  const clock = () => {
+    for (const [, sent] of socket.took(TIME)) socket.deliver([CLOCK, sent, 10, 0]);
+  };
+  for (let i = 0; i < 50; i++) { // a quiet room, whose server answers
+    await fake.advance(40);
+    clock();
+    await fake.advance(10);
+    assert.equal(room.silence(), 0);
+  }
+  socket.deliver([DELTA, 11, 1]);
+  for (let ms = 0; ms <= 450; ms += 50) { // nothing more
+    assert.equal(room.silence(), 0);
+    await fake.advance(50);
+  }
+  await fake.advance(50);
+  assert.ok(room.silence() >= 500 && room.silence() < 600, String(room.silence()));
+  assert.ok(socket.took(TIME).length <= 2, "it asks once");
+  socket.deliver([DELTA, 12, 1]);
+  assert.equal(room.silence(), 0);
+  socket.lose();
+  await fake.advance(100);
+  assert.equal(room.silence(), 100);
+});
+
+test("a room on demand owes nothing but answers", async () => {
+  const fake = new Fake(), room = await fake.join([KEY, 10, [], []], { onDemand: true }), { socket } = fake;
+  for (let i = 0; i < 100; i++) {
+    for (const [, sent] of socket.took(TIME)) socket.deliver([CLOCK, sent, 10, 0]);
+    await fake.advance(100);
+    assert.equal(room.silence(), 0);
+  }
+  for (const [, sent] of socket.took(TIME)) socket.deliver([CLOCK, sent, 10, 0]);
+  await fake.advance(3000);
+  assert.ok(room.silence() >= 500 && room.silence() <= 3000, String(room.silence()));
+});
+
 test("TIME is sent in a burst, then every two seconds, and its answer counted", async () => {
   const fake = new Fake(), room = await fake.join();
   await fake.advance(450);
