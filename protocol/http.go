@@ -19,7 +19,7 @@ type MatchRequest struct {
 	Options json.RawMessage `json:"options,omitempty"` // create, quick: an object, for the game that is made if one is
 	Filter  json.RawMessage `json:"filter,omitempty"`  // quick: an object; only rooms whose listing data has these properties
 
-	Skill      float64           `json:"skill,omitempty"`      // queue: the player's rating
+	Skill      float64           `json:"skill,omitempty"`      // queue: the player's rating, where the kind lets clients say it
 	Properties map[string]string `json:"properties,omitempty"` // queue: must be equal within a match, such as region
 	Party      string            `json:"party,omitempty"`      // queue: a code that friends share, to be matched together
 	PartySize  int               `json:"party_size,omitempty"` // queue: how many friends share it, themselves included
@@ -93,7 +93,8 @@ const (
 	ErrRoomLocked    = "room_locked"
 	ErrPassword      = "password_wrong"
 	ErrQueueUnknown  = "queue_unknown"
-	ErrUnauthorized  = "unauthorized" // who are you: the token is missing, malformed or expired
+	ErrQueueReplaced = "queue_replaced" // the same player took a newer place: stop
+	ErrUnauthorized  = "unauthorized"   // who are you: the token is missing, malformed or expired
 	ErrBanned        = "banned"
 	ErrTicketInvalid = "ticket_invalid"
 	ErrTicketExpired = "ticket_expired"

@@ -1,6 +1,8 @@
 package room
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -61,6 +63,35 @@ type QueueRules struct {
 	Widen      float64       // per second; 20 by default
 	Widest     float64       // 1000 by default
 	LateAfter  time.Duration // 30 s by default
+
+	// Skill tells how good a player is, from -1e9 to 1e9, whenever one enters the queue: from the claims of the user's token
+	// (see SkillClaim) or from elsewhere, such as a database. It may be called from several goroutines at once and may
+	// wait, until ctx ends after 5 s. An *Error refuses the player, who is shown it; any other is logged, and the player
+	// asked to try again. nil: all are equally good, unless ClientSkill is set.
+	Skill func(ctx context.Context, who Identity) (float64, error)
+	// ClientSkill believes the number that a client sends, for games in which nobody gains by a wrong one. Without it
+	// who sends one is refused. It goes without Skill.
+	ClientSkill bool
+}
+
+// SkillClaim is a QueueRules.Skill that reads a number from the claims of the user's token: def for those who have
+// none, such as guests.
+func SkillClaim(name string, def float64) func(context.Context, Identity) (float64, error) {
+	return func(_ context.Context, who Identity) (float64, error) {
+		var claims map[string]json.RawMessage
+		if len(who.Claims) > 0 {
+			if err := json.Unmarshal(who.Claims, &claims); err != nil {
+				return 0, err
+			}
+		}
+		skill := def
+		if raw, ok := claims[name]; ok {
+			if err := json.Unmarshal(raw, &skill); err != nil {
+				return 0, fmt.Errorf("claim %q of user %q must be a number", name, who.User)
+			}
+		}
+		return skill, nil
+	}
 }
 
 func (q QueueRules) withDefaults() QueueRules {
@@ -140,6 +171,7 @@ func (k Kind[In]) spec() *Spec {
 	fault(s.SpectatorDelay > 0 && s.OnDemand, "SpectatorDelay needs a room that does not tick OnDemand")
 	fault(s.Queue != nil && s.Queue.Teams*s.Queue.TeamSize > s.MaxPlayers, "Queue makes matches larger than MaxPlayers %d", s.MaxPlayers)
 	fault(s.Queue != nil && !s.Queue.valid(), "Queue has a negative or contradicting rule")
+	fault(s.Queue != nil && s.Queue.Skill != nil && s.Queue.ClientSkill, "Queue has both Skill and ClientSkill: choose who says how good a player is")
 	fault(k.New == nil, "New is missing")
 	var err error
 	s.Inputs, err = inputFields(reflect.TypeFor[In]())

@@ -138,6 +138,8 @@ func refusal(what string, err error) ending {
 		return end
 	}
 	switch { // another 503 is a proxy's, or passes: what is held need not be lost
+	case e.Code == protocol.ErrQueueReplaced: // another of this player's waits, and would be replaced in turn
+		end.advice = protocol.AdviceStop
 	case e.status == http.StatusGone:
 		end.advice = protocol.AdviceMatch
 	case e.status >= 400 && e.status < 500 && e.status != http.StatusTooManyRequests && e.status != http.StatusRequestTimeout:

@@ -232,6 +232,19 @@ func TestForgottenPlaceInTheQueueIsTakenAnew(t *testing.T) {
 	})
 }
 
+func TestReplacedPlaceIsNotTakenAgain(t *testing.T) {
+	withFake(t, func(t *testing.T, f *fake) {
+		m := f.answer(queued(protocol.QueueReply{Queue: "q"}), refusing(410, protocol.ErrQueueReplaced))
+		cfg := f.config()
+		cfg.Mode = protocol.ModeQueue
+		p := f.play(New(cfg))
+		var he *protocol.HTTPError
+		require.ErrorAs(t, p.wait(), &he)
+		require.Equal(t, protocol.ErrQueueReplaced, he.Code)
+		require.Equal(t, []string{"POST /v1/match", "GET /v1/match/q"}, lines(m.took())[:2])
+	})
+}
+
 func TestCancelledContextLeavesTheQueue(t *testing.T) {
 	withFake(t, func(t *testing.T, f *fake) {
 		m := f.answer(queued(protocol.QueueReply{Queue: "q"}), hang)

@@ -33,7 +33,7 @@ type Config struct {
 	Options  any    // create, quick: for the game that is made, if one is; a struct or a map, sent as JSON
 	Filter   any    // quick: only rooms whose listing data has these properties; a struct or a map, sent as JSON
 
-	Skill      float64           // queue: the player's rating
+	Skill      float64           // queue: the player's rating, where the kind lets clients say it
 	Properties map[string]string // queue: must be equal within a match, such as region
 	Party      string            // queue: a code that friends share, to be matched together
 	PartySize  int               // queue: how many friends share it, oneself included

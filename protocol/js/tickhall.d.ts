@@ -624,7 +624,7 @@ export type ConnectOptions = {
      */
     spectate?: boolean | undefined;
     /**
-     * queue: the player's rating
+     * queue: the player's rating, where the kind lets clients say it
      */
     skill?: number | undefined;
     /**

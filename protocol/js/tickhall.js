@@ -1402,7 +1402,7 @@ export class Table extends EntityMap {
  * @property {Record<string, any>} [options] create, quick: for the game that is made, if one is
  * @property {Record<string, any>} [filter] quick: only rooms whose listing data has these properties
  * @property {boolean} [spectate] quick, join: watch without a seat
- * @property {number} [skill] queue: the player's rating
+ * @property {number} [skill] queue: the player's rating, where the kind lets clients say it
  * @property {Record<string, string>} [properties] queue: must be equal within a match, such as region
  * @property {string} [party] queue: a code that friends share, to be matched together
  * @property {number} [partySize] queue: how many friends share it, oneself included
@@ -1478,7 +1478,7 @@ function closeError(code, reason, advice, result) {
 const REFUSALS = {
   bad_request: "stop", unknown_kind: "stop", unknown_mode: "stop", origin_refused: "stop",
   not_found: "stop", method_not_allowed: "stop", unauthorized: "stop", banned: "stop",
-  room_unknown: "stop", room_full: "stop", room_locked: "stop", password_wrong: "stop", queue_unknown: "match",
+  room_unknown: "stop", room_full: "stop", room_locked: "stop", password_wrong: "stop", queue_unknown: "match", queue_replaced: "stop",
   ticket_invalid: "match", ticket_expired: "match", ticket_used: "match", token_unknown: "match",
   server_full: "match", shutting_down: "match",
 };

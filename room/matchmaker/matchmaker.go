@@ -2,7 +2,8 @@
 // server, which asks it once a second, opens a room for each match and holds its members' seats there. Where the
 // rooms are is package room/lobby's business; who a player is, and what a ticket looks like, the gateway's.
 //
-// Goroutines: Run's own, which makes the rounds; it alone matches, so that nobody is matched twice. The other methods
+// Goroutines: in Run, one for each kind that has a queue, which makes its rounds; it alone matches those who wait there, so
+// that nobody is matched twice, and a game whose room takes long to make holds up its own queue alone. The other methods
 // may be called from any goroutine. One mutex guards the queues; neither Round nor the making of a room is
 // under it.
 package matchmaker
@@ -13,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -28,9 +30,11 @@ import (
 
 // Why somebody has no place in a queue. Enter returns a *room.Error besides, for what is wrong with a request.
 var (
-	ErrUnknown = errors.New("there is no such place in a queue: it was left, cancelled or not asked for in time; match again")
-	ErrFull    = errors.New("too many players wait: try again later")
-	ErrStopped = errors.New("the server is stopping: match again in a moment")
+	ErrUnknown  = errors.New("there is no such place in a queue: it was left, cancelled or not asked for in time; match again")
+	ErrReplaced = errors.New("this place in the queue was replaced by a newer one of the same player: only that one is matched")
+	ErrFull     = errors.New("too many players wait: try again later")
+	ErrStopped  = errors.New("the server is stopping: match again in a moment")
+	ErrSkill    = errors.New("the skill of the player could not be found out: try again in a moment")
 )
 
 const (
@@ -47,6 +51,13 @@ const (
 	roundEvery    = time.Second            // since windows widen and clients vanish
 	gatherFor     = 100 * time.Millisecond // how long a newcomer waits for a round at the most; others come along
 	progressEvery = 5 * time.Second        // between two events that tell a waiting user of progress
+
+	// maxInherited is how much waiting a new place takes over from the one that it replaces.
+	maxInherited = 5 * time.Minute
+	// maxReplaced is how many replaced places of a user are told so; older ones are unknown.
+	maxReplaced = 8
+	// skillPatience is how long QueueRules.Skill may take.
+	skillPatience = 5 * time.Second
 )
 
 // Limits of a Request.
@@ -63,6 +74,8 @@ type Rooms interface {
 	Reserve(kind string, n int) ([]*lobby.Seat, error)
 	// Take takes a held seat, so that it can be released.
 	Take(seat string) (*lobby.Seat, bool)
+	// Held reports whether Take would find the seat.
+	Held(seat string) bool
 }
 
 // Config is what a Matchmaker needs. The zero value of each field but Rooms is its default.
@@ -80,7 +93,7 @@ type Stats struct {
 	Entered   atomic.Int64
 	Matched   atomic.Int64 // players
 	Matches   atomic.Int64
-	Cancelled atomic.Int64 // places given up, those given up for a new one of the same user, and of banned users, included
+	Cancelled atomic.Int64 // places given up, those replaced by a new one of the same user, and of banned users, included
 	Vanished  atomic.Int64 // places for which nobody asked
 	Starved   atomic.Int64 // matches that found no place on the server; the players waited on
 	Failed    atomic.Int64 // matches whose game could not be made; likewise
@@ -91,35 +104,48 @@ type Stats struct {
 // Request is a player who wants to be matched.
 type Request struct {
 	Kind       string
-	User       string // has one place in the queue of a kind: a new one replaces it
-	Skill      float64
+	Who        room.Identity // the user has one place in the queue of a kind: a new one replaces it
+	Skill      float64       // as the client says, for kinds whose QueueRules have ClientSkill; else 0
 	Properties map[string]string
 	Party      string
 	PartySize  int
 
-	// Reply makes the answer for a player who was matched. It is called once, on Run's goroutine, and must not wait.
+	// Reply makes the answer for a player who was matched. It may be called on Run's goroutines or by Enter, and must not wait.
 	Reply func(now time.Time, seat *lobby.Seat, team int) protocol.MatchReply
+}
+
+// alike reports whether o asks for the same match as r, so that it may stand in its place.
+func (r *Request) alike(o *Request) bool {
+	return r.Skill == o.Skill && r.Party == o.Party && r.PartySize == o.PartySize && maps.Equal(r.Properties, o.Properties)
 }
 
 // Matchmaker is the queues of one server.
 type Matchmaker struct {
 	cfg  Config
-	wake chan struct{} // capacity 1: somebody came
 	done chan struct{} // closed when Run returns
 
 	mu      sync.Mutex
 	stopped bool
 	queues  map[string]*queue // by kind; the map itself is not changed
-	kinds   []string          // in the order of the lobby
-	places  map[string]*place // by id, matched ones included
+	places  map[string]*place // by id, matched and replaced ones included
 	waiting int
 }
 
 // queue is those who wait for one kind of room. Matchmaker.mu guards it.
 type queue struct {
+	kind    string
 	rules   room.QueueRules
+	wake    chan struct{}                // capacity 1: somebody came
 	waiting map[string]*place            // by user
+	matched map[string]*place            // by user: those whose result can be had
 	parties map[string]map[string]*place // by code, then by user
+}
+
+func newQueue(kind string, rules room.QueueRules) *queue {
+	return &queue{
+		kind: kind, rules: rules, wake: make(chan struct{}, 1),
+		waiting: map[string]*place{}, matched: map[string]*place{}, parties: map[string]map[string]*place{},
+	}
 }
 
 // place is a player's place in a queue. Matchmaker.mu guards what changes.
@@ -127,7 +153,7 @@ type place struct {
 	id      string
 	request Request
 	queue   *queue
-	since   time.Time
+	since   time.Time // when the user came, to this place or to one that it replaced
 
 	seen   time.Time     // when somebody last asked
 	polls  int           // that wait
@@ -137,6 +163,11 @@ type place struct {
 	left   bool
 	result *protocol.MatchReply
 	seat   *lobby.Seat
+	team   int
+
+	by       *place    // the user's newest place, which has replaced this one; nil: it was not replaced
+	at       time.Time // when that was
+	replaced []*place  // by this one, oldest first
 }
 
 // New returns a Matchmaker. It starts nothing; Run does.
@@ -158,57 +189,121 @@ func New(cfg Config) (*Matchmaker, error) {
 		cfg.Log = slog.Default()
 	}
 	m := &Matchmaker{
-		cfg: cfg, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		queues: map[string]*queue{}, places: map[string]*place{},
+		cfg: cfg, done: make(chan struct{}), queues: map[string]*queue{}, places: map[string]*place{},
 	}
 	for _, s := range cfg.Rooms.Kinds() {
 		if s.Queue != nil {
-			m.queues[s.Name] = &queue{rules: *s.Queue, waiting: map[string]*place{}, parties: map[string]map[string]*place{}}
-			m.kinds = append(m.kinds, s.Name)
+			m.queues[s.Name] = newQueue(s.Name, *s.Queue)
 		}
 	}
 	return m, nil
 }
 
-// Enter puts a player into a queue and returns how things stand there; QueueReply.Queue names the place. The
-// error is ErrFull, ErrStopped, wraps lobby.ErrUnknownKind, or is a *room.Error that says what to change.
-func (m *Matchmaker) Enter(now time.Time, r Request) (protocol.QueueReply, error) {
+// Enter puts a player into a queue and returns how things stand there; QueueReply.Queue names the place. A place
+// that the user has already is replaced, and whoever polls for it gets ErrReplaced. If both ask for the same match, the new
+// one goes on with the waiting of the old one, and takes over its match if there is one by now whose seat is still held. The
+// error is ErrFull, ErrStopped, ctx's, wraps ErrSkill or lobby.ErrUnknownKind, or is a *room.Error that says what to change.
+func (m *Matchmaker) Enter(ctx context.Context, now time.Time, r Request) (protocol.QueueReply, error) {
 	q, err := m.check(&r)
 	if err != nil {
 		return protocol.QueueReply{}, err
 	}
+	if q.rules.Skill != nil {
+		if r.Skill, err = skillOf(ctx, &q.rules, r.Who); err != nil {
+			return protocol.QueueReply{}, err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	user := r.Who.User
 	switch {
 	case m.stopped:
 		return protocol.QueueReply{}, ErrStopped
-	case m.waiting >= m.cfg.MaxWaiting && q.waiting[r.User] == nil:
+	case m.waiting >= m.cfg.MaxWaiting && q.waiting[user] == nil:
 		return protocol.QueueReply{}, ErrFull
 	}
 	if err := q.admits(&r); err != nil {
 		return protocol.QueueReply{}, err
 	}
-	if old := q.waiting[r.User]; old != nil {
-		m.cfg.Stats.Cancelled.Add(1)
-		m.removeLocked(old)
-	}
 	p := &place{id: crand.Text(), request: r, queue: q, since: now, seen: now, told: now, news: make(chan struct{})}
 	m.places[p.id] = p
-	q.waiting[r.User] = p
+	for _, old := range []*place{q.waiting[user], q.matched[user]} {
+		if old != nil {
+			m.replaceLocked(now, old, p)
+		}
+	}
+	if p.result != nil {
+		return p.progress(now), nil // the next poll brings it
+	}
+	q.waiting[user] = p
 	if r.Party != "" {
 		if q.parties[r.Party] == nil {
 			q.parties[r.Party] = map[string]*place{}
 		}
-		q.parties[r.Party][r.User] = p
+		q.parties[r.Party][user] = p
 		q.tell(r.Party)
 	}
 	m.countLocked(1)
 	m.cfg.Stats.Entered.Add(1)
 	select {
-	case m.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 	return p.progress(now), nil
+}
+
+// skillOf asks the kind's rules for a player's skill.
+func skillOf(ctx context.Context, rules *room.QueueRules, who room.Identity) (skill float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, skillPatience)
+	defer cancel()
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: QueueRules.Skill panicked: %v", ErrSkill, v)
+		}
+	}()
+	var refused *room.Error
+	switch skill, err = rules.Skill(ctx, who); {
+	case errors.As(err, &refused):
+		return 0, refused
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", ErrSkill, err)
+	case math.IsNaN(skill) || math.Abs(skill) > MaxSkill:
+		return 0, fmt.Errorf("%w: it is %v, and must be from -1e9 to 1e9", ErrSkill, skill)
+	}
+	return skill, nil
+}
+
+// replaceLocked has p stand in the place of old, of the same user.
+func (m *Matchmaker) replaceLocked(now time.Time, old, p *place) {
+	p.replaced = append(p.replaced, append(old.replaced, old)...)
+	for len(p.replaced) > maxReplaced {
+		delete(m.places, p.replaced[0].id)
+		p.replaced = p.replaced[1:]
+	}
+	for _, o := range p.replaced {
+		o.by = p
+	}
+	old.replaced, old.at = nil, now
+	alike := old.request.alike(&p.request)
+	if old.result == nil {
+		m.cfg.Stats.Cancelled.Add(1)
+		if alike && old.since.Before(p.since) {
+			p.since = old.since
+			if least := now.Add(-maxInherited); p.since.Before(least) {
+				p.since = least
+			}
+		}
+	}
+	m.retireLocked(old)
+	switch {
+	case old.result == nil || !m.cfg.Rooms.Held(old.seat.ID()): // if it was taken, the user plays that match, or has
+	case !alike:
+		m.giveUp(old.seat)
+	default:
+		reply := p.request.Reply(now, old.seat, old.team)
+		p.result, p.seat, p.team = &reply, old.seat, old.team
+		p.queue.matched[p.request.Who.User] = p
+	}
 }
 
 // check finds the queue for a request, and says what is wrong with it.
@@ -221,6 +316,8 @@ func (m *Matchmaker) check(r *Request) (*queue, error) {
 		return nil, badf("kind %q has no queue: use mode %q", r.Kind, protocol.ModeQuick)
 	}
 	switch {
+	case r.Skill != 0 && !q.rules.ClientSkill:
+		return nil, badf(`field "skill" is not for kind %q, whose server knows how good players are: leave it out`, r.Kind)
 	case math.IsNaN(r.Skill) || math.Abs(r.Skill) > MaxSkill:
 		return nil, badf(`field "skill" must be a number from -1e9 to 1e9`)
 	case len(r.Properties) > MaxProperties:
@@ -256,7 +353,7 @@ func (q *queue) admits(r *Request) error {
 	}
 	others := 0
 	for user, p := range q.parties[r.Party] {
-		if user == r.User {
+		if user == r.Who.User {
 			continue // replaced
 		}
 		if others++; p.request.PartySize != r.PartySize {
@@ -309,13 +406,13 @@ func (p *place) progress(now time.Time) protocol.QueueReply {
 // attendedLocked reports whether somebody waits for p's match, as far as one can tell.
 func (m *Matchmaker) attendedLocked(p *place, now time.Time) bool {
 	return p.polls > 0 || !p.cut && now.Sub(p.seen) < AttendedFor ||
-		m.cfg.Registry != nil && slices.ContainsFunc(m.cfg.Registry.User(p.request.User), func(s *player.Session) bool { return !s.Away() })
+		m.cfg.Registry != nil && slices.ContainsFunc(m.cfg.Registry.User(p.request.Who.User), func(s *player.Session) bool { return !s.Away() })
 }
 
 // Poll waits for news of a place, at most for wait: for a match, or for a friend who comes or goes. The result is nil
 // while the player has not been matched; then progress says how things stand. The result of a match can be had
 // until VanishAfter has passed. After ctx has ended, a player who is in no room is not matched until somebody asks again. The error is
-// ErrUnknown, ErrStopped or ctx's.
+// ErrUnknown, ErrReplaced, ErrStopped or ctx's.
 func (m *Matchmaker) Poll(ctx context.Context, id string, wait time.Duration) (progress protocol.QueueReply, result *protocol.MatchReply, err error) {
 	timer := time.NewTimer(min(max(wait, 0), MaxWait))
 	defer timer.Stop()
@@ -323,7 +420,7 @@ func (m *Matchmaker) Poll(ctx context.Context, id string, wait time.Duration) (p
 	defer m.mu.Unlock()
 	p := m.places[id]
 	if p == nil || p.left {
-		return progress, nil, m.unknownLocked()
+		return progress, nil, m.goneLocked(p)
 	}
 	if p.result == nil && wait > 0 {
 		p.polls++
@@ -342,7 +439,7 @@ func (m *Matchmaker) Poll(ctx context.Context, id string, wait time.Duration) (p
 	now := time.Now()
 	switch {
 	case p.left || m.stopped && p.result == nil:
-		return progress, nil, m.unknownLocked()
+		return progress, nil, m.goneLocked(p)
 	case p.result != nil: // seen stays the time of the match
 		return progress, p.result, nil
 	}
@@ -350,21 +447,25 @@ func (m *Matchmaker) Poll(ctx context.Context, id string, wait time.Duration) (p
 	return p.progress(now), nil, err
 }
 
-func (m *Matchmaker) unknownLocked() error {
-	if m.stopped {
+// goneLocked says why nobody waits at p, nil if it is not known.
+func (m *Matchmaker) goneLocked(p *place) error {
+	switch {
+	case m.stopped:
 		return ErrStopped
+	case p != nil && p.by != nil:
+		return ErrReplaced
 	}
 	return ErrUnknown
 }
 
 // Cancel gives a place up. If the player has been matched, the seat is given up, unless it was taken. The error is
-// ErrUnknown or ErrStopped.
+// ErrUnknown, ErrReplaced or ErrStopped.
 func (m *Matchmaker) Cancel(id string) error {
 	m.mu.Lock()
 	p := m.places[id]
 	if p == nil || p.left {
 		defer m.mu.Unlock()
-		return m.unknownLocked()
+		return m.goneLocked(p)
 	}
 	m.cfg.Stats.Cancelled.Add(1)
 	m.removeLocked(p)
@@ -392,21 +493,32 @@ func (m *Matchmaker) countLocked(by int) {
 // removeLocked forgets a place.
 func (m *Matchmaker) removeLocked(p *place) {
 	delete(m.places, p.id)
+	m.retireLocked(p)
+}
+
+// retireLocked has nobody wait at p any more.
+func (m *Matchmaker) retireLocked(p *place) {
+	if p.left {
+		return
+	}
 	p.left = true
 	m.dequeueLocked(p)
+	if user := p.request.Who.User; p.queue.matched[user] == p {
+		delete(p.queue.matched, user)
+	}
 	p.announce()
 }
 
 // dequeueLocked takes a place out of its queue.
 func (m *Matchmaker) dequeueLocked(p *place) {
 	q := p.queue
-	if q.waiting[p.request.User] != p {
+	if q.waiting[p.request.Who.User] != p {
 		return
 	}
-	delete(q.waiting, p.request.User)
+	delete(q.waiting, p.request.Who.User)
 	m.countLocked(-1)
 	if code := p.request.Party; code != "" {
-		if delete(q.parties[code], p.request.User); len(q.parties[code]) == 0 {
+		if delete(q.parties[code], p.request.Who.User); len(q.parties[code]) == 0 {
 			delete(q.parties, code)
 		}
 		q.tell(code)

@@ -51,7 +51,7 @@ func newHall(t *testing.T, cfg lobby.Config, change func(*Config)) *hall {
 	cfg.Registry, cfg.Log = h.registry, slog.New(slog.DiscardHandler)
 	if cfg.Kinds == nil {
 		cfg.Kinds = []room.AnyKind{
-			kindOf("duel", &room.QueueRules{}, nil), kindOf("teams", &room.QueueRules{TeamSize: 2}, nil),
+			kindOf("duel", &room.QueueRules{ClientSkill: true}, nil), kindOf("teams", &room.QueueRules{TeamSize: 2, ClientSkill: true}, nil),
 			kindOf("plain", nil, nil), kindOf("broken", &room.QueueRules{}, errors.New("no ships left")),
 		}
 	}
@@ -79,11 +79,11 @@ func newHall(t *testing.T, cfg lobby.Config, change func(*Config)) *hall {
 // request is one of a new user.
 func (h *hall) request(kind string, change func(*Request)) Request {
 	h.next++
-	r := Request{Kind: kind, User: fmt.Sprint("user", h.next)}
+	r := Request{Kind: kind, Who: room.Identity{User: fmt.Sprint("user", h.next)}}
 	if change != nil {
 		change(&r)
 	}
-	user := r.User
+	user := r.Who.User
 	r.Reply = func(_ time.Time, seat *lobby.Seat, team int) protocol.MatchReply {
 		return protocol.MatchReply{Room: seat.Room().ID(), Ticket: "ticket " + seat.ID(), Player: user, Team: team}
 	}
@@ -92,7 +92,7 @@ func (h *hall) request(kind string, change func(*Request)) Request {
 
 func (h *hall) enter(kind string, change func(*Request)) string {
 	h.t.Helper()
-	q, err := h.Enter(time.Now(), h.request(kind, change))
+	q, err := h.Enter(context.Background(), time.Now(), h.request(kind, change))
 	require.NoError(h.t, err)
 	return q.Queue
 }
@@ -232,7 +232,7 @@ func TestNobodyIsMatchedWithWhoMayHaveGone(t *testing.T) {
 
 func TestWhoIsBannedLeavesTheQueue(t *testing.T) {
 	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
-		banned := h.enter("duel", func(r *Request) { r.User = "ada" })
+		banned := h.enter("duel", func(r *Request) { r.Who.User = "ada" })
 		ended := make(chan error)
 		go func() {
 			_, _, err := h.Poll(context.Background(), banned, MaxWait)
@@ -274,12 +274,179 @@ func TestCancelLeavesTheQueue(t *testing.T) {
 
 func TestUserHasOnePlaceInAQueue(t *testing.T) {
 	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
-		ada := func(r *Request) { r.User = "ada" }
+		ada := func(r *Request) { r.Who.User = "ada" }
 		first := h.enter("duel", ada)
+		told := make(chan error)
+		go func() {
+			_, _, err := h.Poll(context.Background(), first, MaxWait)
+			told <- err
+		}()
+		synctest.Wait()
+		begun := time.Now()
 		second := h.enter("duel", ada)
-		time.Sleep(5 * time.Second)
-		h.gone(first)
+		require.ErrorIs(t, <-told, ErrReplaced)
+		require.Zero(t, time.Since(begun), "who polls is told at once")
+		for range 4 { // for as long as the second waits, so that the first, when it wakes up, does not replace that in turn
+			_, _, err := h.Poll(context.Background(), second, MaxWait)
+			require.NoError(t, err)
+			_, _, err = h.Poll(context.Background(), first, 0)
+			require.ErrorIs(t, err, ErrReplaced)
+		}
+		require.ErrorIs(t, h.Cancel(first), ErrReplaced)
 		require.Equal(t, 1, h.progress(second).Waiting, "nobody is matched with oneself")
+		require.NoError(t, h.Cancel(second))
+		time.Sleep(VanishAfter)
+		h.gone(first)
+		require.Empty(t, h.places)
+	})
+}
+
+func TestReplacedPlacesAreBounded(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		var ids []string
+		for range 100 {
+			ids = append(ids, h.enter("duel", func(r *Request) { r.Who.User = "ada" }))
+		}
+		require.Len(t, h.places, maxReplaced+1)
+		h.gone(ids[0])
+		_, _, err := h.Poll(context.Background(), ids[98], 0)
+		require.ErrorIs(t, err, ErrReplaced)
+		require.EqualValues(t, 1, h.stats.Waiting.Load())
+		require.EqualValues(t, 99, h.stats.Cancelled.Load())
+	})
+}
+
+func TestNewPlaceGoesOnWithTheWaitingOfTheOld(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Request)
+		window float64
+	}{
+		{"the same again", func(*Request) {}, 100 + 20*20},
+		{"of another skill", func(r *Request) { r.Skill = 4000 }, 100},
+		{"with other properties", func(r *Request) { r.Properties = map[string]string{"region": "eu"} }, 100},
+		{"with a friend", func(r *Request) { r.Party, r.PartySize = "us", 2 }, 100},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+				ada := func(r *Request) { r.Who.User = "ada" }
+				h.enter("teams", ada)
+				time.Sleep(10 * time.Second)
+				h.enter("teams", ada)
+				time.Sleep(10 * time.Second)
+				require.Equal(t, c.window, h.progress(h.enter("teams", func(r *Request) { ada(r); c.change(r) })).Window)
+			})
+		})
+	}
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		ada := func(r *Request) { r.Who.User = "ada" }
+		h.enter("duel", ada)
+		for range 2 * maxInherited / (20 * time.Second) {
+			time.Sleep(20 * time.Second)
+			h.enter("duel", ada)
+		}
+		require.Equal(t, maxInherited.Seconds(), h.progress(h.enter("duel", ada)).Waited, "there is an end to it")
+		require.NoError(t, h.Cancel(h.enter("duel", ada)))
+		require.Zero(t, h.progress(h.enter("duel", ada)).Waited, "who left begins anew")
+	})
+}
+
+func TestMatchIsHandedOverToTheNewPlace(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		ada := func(r *Request) { r.Who.User = "ada" }
+		first, other := h.enter("duel", ada), h.enter("duel", nil)
+		time.Sleep(time.Second)
+		was := h.matched(first)
+		second := h.enter("duel", ada) // the page was loaded again before it had connected
+		is := h.matched(second)
+		require.Equal(t, was, is, "the same seat: it is taken once")
+		require.Equal(t, h.matched(other).Room, is.Room)
+		_, _, err := h.Poll(context.Background(), first, 0)
+		require.ErrorIs(t, err, ErrReplaced)
+
+		seat, ok := h.lobby.Take(strings.TrimPrefix(is.Ticket, "ticket "))
+		require.True(t, ok)
+		third := h.enter("duel", ada)
+		time.Sleep(time.Second)
+		h.progress(third)
+		seat.Release()
+
+		// What is asked for now is something else: the seat is given up.
+		bob := func(r *Request) { r.Who.User = "bob" }
+		fourth := h.enter("duel", bob)
+		time.Sleep(time.Second)
+		held := strings.TrimPrefix(h.matched(fourth).Ticket, "ticket ")
+		require.True(t, h.lobby.Held(held))
+		fifth := h.enter("duel", func(r *Request) { bob(r); r.Skill = 4000 })
+		require.False(t, h.lobby.Held(held))
+		h.progress(fifth)
+	})
+}
+
+func TestPlaceIsReplacedWhileItsRoomIsMade(t *testing.T) {
+	m := new(meddler)
+	inHall(t, lobby.Config{}, func(c *Config) {
+		m.Lobby = c.Rooms.(*lobby.Lobby)
+		c.Rooms = m
+	}, func(t *testing.T, h *hall) {
+		ada := func(r *Request) { r.Who.User = "ada" }
+		first, other := h.enter("duel", ada), h.enter("duel", nil)
+		var second string
+		again := func() { second = h.enter("duel", ada) }
+		m.during.Store(&again)
+		time.Sleep(2 * time.Second)
+		_, _, err := h.Poll(context.Background(), first, 0)
+		require.ErrorIs(t, err, ErrReplaced)
+		require.Equal(t, h.matched(other).Room, h.matched(second).Room, "the other one is not left alone")
+		require.Zero(t, h.stats.Waiting.Load())
+	})
+}
+
+func TestSkillIsTheServersToSay(t *testing.T) {
+	fails := map[string]error{"odd": errors.New("the database is down"), "novice": room.Errorf("unranked", "play ten games first")}
+	ranked := kindOf("ranked", &room.QueueRules{Skill: func(ctx context.Context, who room.Identity) (float64, error) {
+		switch who.User {
+		case "nan":
+			return math.NaN(), nil
+		case "panic":
+			panic("oops")
+		case "slow":
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}
+		if err := fails[who.User]; err != nil {
+			return 0, err
+		}
+		return room.SkillClaim("rating", 1000)(ctx, who)
+	}}, nil)
+	inHall(t, lobby.Config{Kinds: []room.AnyKind{ranked, kindOf("fun", &room.QueueRules{}, nil)}}, nil, func(t *testing.T, h *hall) {
+		rated := func(user, claims string) func(r *Request) {
+			return func(r *Request) { r.Who = room.Identity{User: user, Claims: []byte(claims)} }
+		}
+		a, b := h.enter("ranked", rated("a", `{"rating": 2000}`)), h.enter("ranked", rated("b", ``))
+		time.Sleep(3 * time.Second)
+		h.progress(a)
+		h.progress(b)
+		c, d := h.enter("ranked", rated("c", `{"rating": 2050}`)), h.enter("ranked", rated("d", `{"level": 3}`))
+		time.Sleep(time.Second)
+		require.Equal(t, h.matched(a).Room, h.matched(c).Room)
+		require.Equal(t, h.matched(b).Room, h.matched(d).Room, "guests have the default")
+
+		for _, kind := range []string{"ranked", "fun"} {
+			_, err := h.Enter(t.Context(), time.Now(), h.request(kind, func(r *Request) { r.Skill = 1200 }))
+			require.ErrorContains(t, err, `"skill" is not for kind`)
+		}
+		for user, says := range map[string]string{
+			"odd": "database", "nan": "NaN", "panic": "oops", "slow": "deadline",
+		} {
+			_, err := h.Enter(t.Context(), time.Now(), h.request("ranked", rated(user, ``)))
+			require.ErrorIs(t, err, ErrSkill, user)
+			require.ErrorContains(t, err, says)
+		}
+		_, err := h.Enter(t.Context(), time.Now(), h.request("ranked", rated("e", `{"rating": "high"}`)))
+		require.ErrorContains(t, err, `claim "rating" of user "e" must be a number`)
+		_, err = h.Enter(t.Context(), time.Now(), h.request("ranked", rated("novice", ``)))
+		require.Equal(t, "unranked", err.(*room.Error).Code)
 	})
 }
 
@@ -320,7 +487,7 @@ func TestStopEndsEveryPoll(t *testing.T) {
 		synctest.Wait()
 		h.stop()
 		require.ErrorIs(t, <-ended, ErrStopped)
-		_, err := h.Enter(time.Now(), h.request("duel", nil))
+		_, err := h.Enter(context.Background(), time.Now(), h.request("duel", nil))
 		require.ErrorIs(t, err, ErrStopped)
 		require.ErrorIs(t, h.Cancel("x"), ErrStopped)
 	})
@@ -364,14 +531,14 @@ func TestEnterSaysWhatToChange(t *testing.T) {
 			{"a long code", "teams", func(r *Request) { r.Party, r.PartySize = strings.Repeat("x", 65), 2 }, `"party" must be text`},
 			{"friends who want something else", "teams", func(r *Request) { friend(r); r.Properties = map[string]string{"region": "eu"} }, `"properties" differs`},
 		} {
-			_, err := h.Enter(time.Now(), h.request(c.kind, c.change))
+			_, err := h.Enter(context.Background(), time.Now(), h.request(c.kind, c.change))
 			require.ErrorContains(t, err, c.says, c.name)
 		}
 		h.enter("teams", friend)
-		_, err := h.Enter(time.Now(), h.request("teams", friend))
+		_, err := h.Enter(context.Background(), time.Now(), h.request("teams", friend))
 		require.ErrorContains(t, err, "complete")
 		h.enter("teams", nil)
-		_, err = h.Enter(time.Now(), h.request("teams", nil))
+		_, err = h.Enter(context.Background(), time.Now(), h.request("teams", nil))
 		require.ErrorIs(t, err, ErrFull)
 	})
 	_, err := New(Config{})
@@ -407,7 +574,7 @@ func TestUsersAreToldInTheirRooms(t *testing.T) {
 		s := player.NewSession("ada", "Ada", e, player.Limits{}, new(player.Stats))
 		s.Attach(struct{ player.Conn }{}, 0) // of which nothing is asked
 		h.registry.Add(s)
-		a := h.enter("duel", func(r *Request) { r.User = "ada" })
+		a := h.enter("duel", func(r *Request) { r.Who.User = "ada" })
 		time.Sleep(12 * time.Second)
 		h.enter("duel", nil)
 		time.Sleep(time.Second)
@@ -491,9 +658,9 @@ func TestFriendsAreToldOfWhoLeaves(t *testing.T) {
 
 func TestFullQueueLetsUsersReplaceTheirPlaces(t *testing.T) {
 	inHall(t, lobby.Config{}, func(c *Config) { c.MaxWaiting = 1 }, func(t *testing.T, h *hall) {
-		ada := func(r *Request) { r.User = "ada" }
+		ada := func(r *Request) { r.Who.User = "ada" }
 		h.enter("duel", ada)
-		_, err := h.Enter(time.Now(), h.request("duel", nil))
+		_, err := h.Enter(context.Background(), time.Now(), h.request("duel", nil))
 		require.ErrorIs(t, err, ErrFull)
 		require.Equal(t, 1, h.progress(h.enter("duel", ada)).Waiting)
 	})
@@ -516,7 +683,7 @@ func TestNobodyIsMatchedTwice(t *testing.T) {
 			})
 			wg.Go(func() {
 				time.Sleep(time.Duration(i%13) * 50 * time.Millisecond)
-				q, err := h.Enter(time.Now(), r)
+				q, err := h.Enter(context.Background(), time.Now(), r)
 				require.NoError(t, err)
 				for {
 					if i%11 == 0 {

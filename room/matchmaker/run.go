@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tickhall/tickhall/player"
@@ -12,25 +13,36 @@ import (
 	"github.com/tickhall/tickhall/room/lobby"
 )
 
-// Run makes a round every second, and soon after somebody came, until ctx is done. Then whoever waits is told
+// Run makes a round for each kind every second, and soon after somebody came, until ctx is done. Then whoever waits is told
 // ErrStopped. Run is called once. The error is ctx's.
 func (m *Matchmaker) Run(ctx context.Context) error {
 	defer m.stop()
+	var wg sync.WaitGroup
+	for _, q := range m.queues {
+		wg.Go(func() { m.serve(ctx, q) })
+	}
+	<-ctx.Done()
+	wg.Wait()
+	return ctx.Err()
+}
+
+// serve makes the rounds of one kind.
+func (m *Matchmaker) serve(ctx context.Context, q *queue) {
 	next := time.NewTimer(roundEvery)
 	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-m.wake:
+			return
+		case <-q.wake:
 			select { // others who come at the same time come along
 			case <-ctx.Done():
-				return ctx.Err()
+				return
 			case <-time.After(gatherFor):
 			}
 		case <-next.C:
 		}
-		m.round(ctx, time.Now())
+		m.round(ctx, q, time.Now())
 		next.Reset(roundEvery)
 	}
 }
@@ -42,40 +54,48 @@ func (m *Matchmaker) stop() {
 	close(m.done)
 }
 
-// round does what is due at now.
-func (m *Matchmaker) round(ctx context.Context, now time.Time) {
+// round does what is due at now for one kind.
+func (m *Matchmaker) round(ctx context.Context, q *queue, now time.Time) {
 	select {
-	case <-m.wake: // who came by now is in this round
+	case <-q.wake: // who came by now is in this round
 	default:
 	}
-	m.expire(now)
-	for _, kind := range m.kinds {
-		places := m.snapshot(now, kind)
-		entries := make([]Entry, len(places))
-		for i, p := range places {
-			r := &p.request
-			entries[i] = Entry{ID: p.id, Since: p.since, Skill: r.Skill, Party: r.Party, PartySize: r.PartySize, Properties: r.Properties}
-		}
-		for _, match := range Round(now, m.queues[kind].rules, entries) {
-			if ctx.Err() != nil || !m.open(kind, match, places) {
-				break
-			}
+	m.expire(now, q)
+	places := m.snapshot(now, q)
+	entries := make([]Entry, len(places))
+	for i, p := range places {
+		r := &p.request
+		entries[i] = Entry{ID: p.id, Since: p.since, Skill: r.Skill, Party: r.Party, PartySize: r.PartySize, Properties: r.Properties}
+	}
+	for _, match := range Round(now, q.rules, entries) {
+		if ctx.Err() != nil || !m.open(q, match, places) {
+			break
 		}
 	}
-	m.report(now)
+	m.report(now, q)
 }
 
-// expire forgets the places for which nobody asks, and those of users who were banned while they waited.
-func (m *Matchmaker) expire(now time.Time) {
+// expire forgets the places for which nobody asks, those of users who were banned while they waited, and those that were
+// replaced, when the newer one waits no longer and some time has passed.
+func (m *Matchmaker) expire(now time.Time, q *queue) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.places {
+		if p.queue != q {
+			continue
+		}
+		if p.by != nil {
+			if waits := !p.by.left && p.by.result == nil; !waits && now.Sub(p.at) >= VanishAfter {
+				delete(m.places, p.id)
+			}
+			continue
+		}
 		vanished := p.polls == 0 && now.Sub(p.seen) >= VanishAfter
 		switch {
 		case vanished && p.result == nil:
 			m.cfg.Stats.Vanished.Add(1)
 		case vanished: // the result was to be had for long enough
-		case p.result == nil && m.banned(now, p.request.User):
+		case p.result == nil && m.banned(now, p.request.Who.User):
 			m.cfg.Stats.Cancelled.Add(1)
 		default:
 			continue
@@ -93,10 +113,9 @@ func (m *Matchmaker) banned(now time.Time, user string) bool {
 }
 
 // snapshot lists who may be matched now.
-func (m *Matchmaker) snapshot(now time.Time, kind string) []*place {
+func (m *Matchmaker) snapshot(now time.Time, q *queue) []*place {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	q := m.queues[kind]
 	places := make([]*place, 0, len(q.waiting))
 	for _, p := range q.waiting {
 		if m.attendedLocked(p, now) {
@@ -107,7 +126,7 @@ func (m *Matchmaker) snapshot(now time.Time, kind string) []*place {
 }
 
 // open makes the room of a match. False: the server has no place for further ones.
-func (m *Matchmaker) open(kind string, match Match, places []*place) bool {
+func (m *Matchmaker) open(q *queue, match Match, places []*place) bool {
 	var members []*place
 	var teams []int
 	for team, list := range match.Teams {
@@ -118,26 +137,47 @@ func (m *Matchmaker) open(kind string, match Match, places []*place) bool {
 	if m.anyLeft(members) {
 		return true // somebody left: the others are in the next round
 	}
-	seats, err := m.cfg.Rooms.Reserve(kind, len(members))
+	seats, err := m.cfg.Rooms.Reserve(q.kind, len(members))
 	now := time.Now()
 	if err != nil {
-		m.fail(kind, members, err)
+		m.fail(q.kind, members, err)
 		return false
 	}
 	m.cfg.Stats.Matches.Add(1)
 	m.cfg.Stats.Matched.Add(int64(len(members)))
 	for i, p := range members {
 		m.cfg.Stats.Waited.Observe(int64(now.Sub(p.since)))
-		reply := p.request.Reply(now, seats[i], teams[i])
-		if !m.settle(now, p, seats[i], &reply) {
-			m.giveUp(seats[i])
-			continue
-		}
-		m.send(p.request.User, "match", map[string]any{
-			"queue": p.id, "room": reply.Room, "url": reply.URL, "player": reply.Player, "team": reply.Team,
-		})
+		m.seat(now, p, seats[i], teams[i])
 	}
 	return true
+}
+
+// seat gives p's result to whoever waits there, or at the place that has replaced it meanwhile.
+func (m *Matchmaker) seat(now time.Time, p *place, seat *lobby.Seat, team int) {
+	for p = m.heir(p); p != nil; p = m.heir(p) {
+		reply := p.request.Reply(now, seat, team)
+		if !m.settle(now, p, seat, team, &reply) {
+			continue
+		}
+		m.send(p.request.Who.User, "match", map[string]any{
+			"queue": p.id, "room": reply.Room, "url": reply.URL, "player": reply.Player, "team": reply.Team,
+		})
+		return
+	}
+	m.giveUp(seat)
+}
+
+// heir is the place at which p's player waits for the same match now, nil if nowhere.
+func (m *Matchmaker) heir(p *place) *place {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if by := p.by; by != nil && p.request.alike(&by.request) {
+		p = by
+	}
+	if p.left || p.result != nil {
+		return nil
+	}
+	return p
 }
 
 func (m *Matchmaker) anyLeft(members []*place) bool {
@@ -157,20 +197,21 @@ func (m *Matchmaker) fail(kind string, members []*place, err error) {
 }
 
 // settle gives p its result. False: p has left meanwhile.
-func (m *Matchmaker) settle(now time.Time, p *place, seat *lobby.Seat, reply *protocol.MatchReply) bool {
+func (m *Matchmaker) settle(now time.Time, p *place, seat *lobby.Seat, team int, reply *protocol.MatchReply) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p.left {
 		return false
 	}
-	p.result, p.seat, p.seen = reply, seat, now
+	p.result, p.seat, p.team, p.seen = reply, seat, team, now
 	m.dequeueLocked(p)
+	p.queue.matched[p.request.Who.User] = p
 	p.announce()
 	return true
 }
 
 // report tells users who are in some room how their waiting goes.
-func (m *Matchmaker) report(now time.Time) {
+func (m *Matchmaker) report(now time.Time, q *queue) {
 	if m.cfg.Registry == nil || m.cfg.Registry.Len() == 0 {
 		return
 	}
@@ -180,12 +221,10 @@ func (m *Matchmaker) report(now time.Time) {
 	}
 	var list []news
 	m.mu.Lock()
-	for _, q := range m.queues {
-		for user, p := range q.waiting {
-			if now.Sub(p.told) >= progressEvery {
-				p.told = now
-				list = append(list, news{user, p.progress(now)})
-			}
+	for user, p := range q.waiting {
+		if now.Sub(p.told) >= progressEvery {
+			p.told = now
+			list = append(list, news{user, p.progress(now)})
 		}
 	}
 	m.mu.Unlock()

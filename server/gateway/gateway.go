@@ -145,7 +145,7 @@ type Identity interface {
 
 // Queue has players wait to be matched. *matchmaker.Matchmaker does.
 type Queue interface {
-	Enter(now time.Time, r matchmaker.Request) (protocol.QueueReply, error)
+	Enter(ctx context.Context, now time.Time, r matchmaker.Request) (protocol.QueueReply, error)
 	Poll(ctx context.Context, id string, wait time.Duration) (protocol.QueueReply, *protocol.MatchReply, error)
 	Cancel(id string) error
 }

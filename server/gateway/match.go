@@ -94,7 +94,7 @@ func (g *Gateway) seek(w http.ResponseWriter, r *http.Request) (any, *refusal) {
 	}
 	a := answer{gateway: g, person: person, scheme: g.scheme(r), host: r.Host}
 	if req.Mode == protocol.ModeQueue {
-		return g.enqueue(now, &req, a)
+		return g.enqueue(r.Context(), now, &req, a)
 	}
 	seat, err := g.hold(&req, q)
 	if err != nil {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,7 +29,7 @@ type fakeQueue struct {
 	canceled string
 }
 
-func (q *fakeQueue) Enter(_ time.Time, r matchmaker.Request) (protocol.QueueReply, error) {
+func (q *fakeQueue) Enter(_ context.Context, _ time.Time, r matchmaker.Request) (protocol.QueueReply, error) {
 	q.entered = r
 	return protocol.QueueReply{Queue: "place"}, q.err
 }
@@ -227,7 +228,7 @@ func TestQueueIsEnteredAskedAndLeft(t *testing.T) {
 	require.NotNil(t, q.entered.Reply)
 	q.entered.Reply = nil
 	require.Equal(t, matchmaker.Request{
-		Kind: "arena", User: "ada", Skill: 1500, Properties: map[string]string{"region": "eu"}, Party: "x", PartySize: 2,
+		Kind: "arena", Who: room.Identity{User: "ada", Name: "Ada"}, Skill: 1500, Properties: map[string]string{"region": "eu"}, Party: "x", PartySize: 2,
 	}, q.entered)
 
 	place := func(method, query string) *http.Request {
@@ -264,7 +265,8 @@ func TestQueueIsEnteredAskedAndLeft(t *testing.T) {
 		status int
 		code   string
 	}{
-		{matchmaker.ErrUnknown, 404, "queue_unknown"}, {matchmaker.ErrStopped, 503, "shutting_down"}, {matchmaker.ErrFull, 503, "server_full"},
+		{matchmaker.ErrUnknown, 404, "queue_unknown"}, {matchmaker.ErrReplaced, 410, "queue_replaced"},
+		{fmt.Errorf("%w: the database is down", matchmaker.ErrSkill), 500, "internal"}, {matchmaker.ErrStopped, 503, "shutting_down"}, {matchmaker.ErrFull, 503, "server_full"},
 	} {
 		q.err = c.err
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {

@@ -1,24 +1,26 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
 	"github.com/tickhall/tickhall/room/matchmaker"
 	"github.com/tickhall/tickhall/server/api"
 )
 
 // enqueue gives a player a place in a queue.
-func (g *Gateway) enqueue(now time.Time, req *protocol.MatchRequest, a answer) (any, *refusal) {
+func (g *Gateway) enqueue(ctx context.Context, now time.Time, req *protocol.MatchRequest, a answer) (any, *refusal) {
 	if g.cfg.Queue == nil {
 		return nil, refusef(protocol.ErrBadRequest, "this server has no queues: use mode %q", protocol.ModeQuick)
 	}
-	reply, err := g.cfg.Queue.Enter(now, matchmaker.Request{
-		Kind: req.Kind, User: a.person.User, Skill: req.Skill, Properties: req.Properties, Party: req.Party, PartySize: req.PartySize,
+	reply, err := g.cfg.Queue.Enter(ctx, now, matchmaker.Request{
+		Kind: req.Kind, Who: room.Identity{User: a.person.User, Name: a.person.Name, Claims: a.person.Claims}, Skill: req.Skill, Properties: req.Properties, Party: req.Party, PartySize: req.PartySize,
 		Reply: func(now time.Time, seat *lobby.Seat, team int) protocol.MatchReply {
 			g.stats.Matches.Add(1)
 			return a.reply(now, fromSeat{seat}, team)
@@ -90,6 +92,11 @@ func (g *Gateway) noPlace(kind string, err error) *refusal {
 	switch {
 	case errors.Is(err, matchmaker.ErrUnknown):
 		return refusef(protocol.ErrQueueUnknown, "%v", err)
+	case errors.Is(err, matchmaker.ErrReplaced):
+		return refusef(protocol.ErrQueueReplaced, "%v", err)
+	case errors.Is(err, matchmaker.ErrSkill):
+		g.cfg.Log.Error("a player could not be queued", "kind", kind, "error", err)
+		return refusef(protocol.ErrInternal, "%v", matchmaker.ErrSkill).after(retryAfter)
 	case errors.Is(err, matchmaker.ErrFull):
 		return refusef(protocol.ErrServerFull, "%v", err).after(retryAfter)
 	case errors.Is(err, matchmaker.ErrStopped):

@@ -31,6 +31,7 @@ var refusals = [...]struct {
 	{protocol.ErrMethod, http.StatusMethodNotAllowed},
 	{protocol.ErrRoomFull, http.StatusConflict},
 	{protocol.ErrRoomLocked, http.StatusConflict},
+	{protocol.ErrQueueReplaced, http.StatusGone},
 	{protocol.ErrTicketExpired, http.StatusGone},
 	{protocol.ErrTicketUsed, http.StatusGone},
 	{protocol.ErrUpgrade, http.StatusUpgradeRequired},

@@ -107,7 +107,7 @@ func TestQueueFromEndToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		game := &trial{release: make(chan struct{})}
 		kind := game.kind()
-		kind.Queue = &room.QueueRules{}
+		kind.Queue = &room.QueueRules{ClientSkill: true}
 		f := start(t, Config{Kinds: []room.AnyKind{kind}})
 		poll := func(id string) (int, string) {
 			res, body := f.do(http.MethodGet, "/v1/match/"+id, "")
@@ -177,7 +177,7 @@ func TestUserIsToldOfTheMatchInTheLobby(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		game := &trial{release: make(chan struct{})}
 		kind := game.kind()
-		kind.Queue = &room.QueueRules{}
+		kind.Queue = &room.QueueRules{ClientSkill: true}
 		f := start(t, Config{Kinds: []room.AnyKind{kind}})
 		var seat protocol.MatchReply
 		f.match(`{"kind":"lobby","name":"Ada"}`, http.StatusOK, &seat)

@@ -239,6 +239,16 @@ test("a refusal for good ends the queue, and leaves it", async () => {
   assert.equal(fake.timers.size, 0);
 });
 
+test("a place that another tab has replaced is not taken again", async () => {
+  const fake = answering(queued(), refuse(410, "queue_replaced"));
+  const joining = connect({ ...fake.options, mode: "queue" });
+  joining.catch(() => {});
+  await fake.advance(250);
+  await assert.rejects(joining, fails("queue_replaced"));
+  assert.deepEqual(lines(fake).filter((line) => line.startsWith("POST")), ["POST /v1/match"]);
+  assert.equal(fake.timers.size, 0);
+});
+
 test("a signal gives up wherever connect is, and leaves the queue", async () => {
   for (const [answers, ms, deletes] of [
     [[null], 0, 0], // POST is under way

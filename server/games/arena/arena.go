@@ -21,8 +21,10 @@ var Kind = room.Kind[Move]{
 	TickRate:   tickRate,
 	MaxPlayers: 24,
 	Spectators: 50,
-	Queue:      &room.QueueRules{Teams: 8, TeamSize: 1, MinPlayers: 2, LateAfter: 10 * time.Second},
-	New:        New,
+	Queue: &room.QueueRules{
+		Teams: 8, TeamSize: 1, MinPlayers: 2, LateAfter: 10 * time.Second, Skill: room.SkillClaim("rating", 1500),
+	},
+	New: New,
 }
 
 const (
