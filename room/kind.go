@@ -17,6 +17,7 @@ const (
 	DefaultMaxPlayers = 16
 	DefaultEmptyFor   = 30 * time.Second
 	DefaultGrace      = 20 * time.Second
+	DefaultMaxMemory  = 256 << 20
 
 	MaxTickRate       = 128
 	MaxMaxPlayers     = 10_000
@@ -35,6 +36,11 @@ type Kind[In any] struct {
 	MaxPlayers int           // seats, 1 to 10,000; 16 by default
 	EmptyFor   time.Duration // how long an empty room stays in which somebody was; 30 s by default
 	Grace      time.Duration // how long the seat of a lost player is kept; 20 s by default
+
+	// MaxMemory is how many bytes the room's tables may take on the server, their newest snapshots
+	// included; 256 MiB by default. A room that takes more is ended, so that it can't take the others'
+	// memory: what players may add to the world is for the game to bound, by a share for each of them.
+	MaxMemory int
 
 	// Spectators is how many may watch a room without a seat; none by default. They see the room as it
 	// was SpectatorDelay ticks ago, so that nobody is told by a friend who watches; 0 by default. A delay costs
@@ -122,6 +128,7 @@ type Spec struct {
 	OnDemand           bool
 	MaxPlayers         int
 	EmptyFor, Grace    time.Duration
+	MaxMemory          int
 	Spectators         int
 	SpectatorDelay     int
 	Queue              *QueueRules
@@ -143,7 +150,7 @@ func (k Kind[In]) spec() *Spec {
 	s := &Spec{
 		Name: k.Name, Title: k.Title, About: k.About, TickRate: k.TickRate, OnDemand: k.OnDemand,
 		MaxPlayers: k.MaxPlayers, EmptyFor: k.EmptyFor, Grace: k.Grace,
-		Spectators: k.Spectators, SpectatorDelay: k.SpectatorDelay,
+		MaxMemory: k.MaxMemory, Spectators: k.Spectators, SpectatorDelay: k.SpectatorDelay,
 	}
 	if k.Queue != nil {
 		rules := k.Queue.withDefaults()
@@ -154,6 +161,7 @@ func (k Kind[In]) spec() *Spec {
 	orDefault(&s.MaxPlayers, DefaultMaxPlayers)
 	orDefault(&s.EmptyFor, DefaultEmptyFor)
 	orDefault(&s.Grace, DefaultGrace)
+	orDefault(&s.MaxMemory, DefaultMaxMemory)
 
 	var faults []error
 	fault := func(bad bool, format string, args ...any) {
@@ -166,6 +174,7 @@ func (k Kind[In]) spec() *Spec {
 	fault(s.MaxPlayers < 1 || s.MaxPlayers > MaxMaxPlayers, "MaxPlayers %d is not within 1 to %d", s.MaxPlayers, MaxMaxPlayers)
 	fault(s.EmptyFor < 0, "EmptyFor is negative")
 	fault(s.Grace < 0, "Grace is negative")
+	fault(s.MaxMemory < 0, "MaxMemory is negative")
 	fault(s.Spectators < 0 || s.Spectators > MaxMaxPlayers, "Spectators %d is not within 0 to %d", s.Spectators, MaxMaxPlayers)
 	fault(s.SpectatorDelay < 0 || s.SpectatorDelay > MaxSpectatorDelay, "SpectatorDelay %d is not within 0 to %d ticks", s.SpectatorDelay, MaxSpectatorDelay)
 	fault(s.SpectatorDelay > 0 && s.OnDemand, "SpectatorDelay needs a room that does not tick OnDemand")

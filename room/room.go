@@ -62,6 +62,7 @@ type Room struct {
 	touched atomic.Int64 // last Touch: nanoseconds after base
 	info    atomic.Pointer[Info]
 	ending  atomic.Uint32 // see Ended
+	memory  atomic.Int64  // see Memory
 	works   sync.WaitGroup
 
 	eventsMu sync.Mutex
@@ -80,6 +81,7 @@ type Room struct {
 	announced []*player.Event // scratch
 	byToken   map[string]*seat
 	emptyFrom time.Time
+	weighed   time.Time       // when the world's memory was last looked at
 	left      int             // seats given up so far
 	ctx       context.Context // ends with the room; for slow work
 	unsent    bool            // somebody was skipped: an OnDemand room tries again

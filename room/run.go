@@ -153,10 +153,15 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 		stop := r.stop.Load()
 		r.end(stop.Code, stop.Reason, nil)
 		return true, nil
+	case r.outgrown(now):
+		r.end(protocol.CodeRoomFailed, "the room grew larger than this server allows: match again", nil)
+		return true, nil
 	case r.empty():
 		if r.asleep = true; r.left != left {
 			r.emptyFrom = now
 		}
+		r.core.world.Forget() // whoever comes gets a KEY
+		r.weigh()
 	}
 	if err := r.answerCheckpoints(); err != nil {
 		r.fail(err)

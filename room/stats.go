@@ -30,6 +30,7 @@ type Stats struct {
 	SkippedCongested      atomic.Int64 // snapshots not sent, an earlier message not having left yet
 	SkippedUnacknowledged atomic.Int64 // likewise, too many being unacknowledged
 	SendFailed            atomic.Int64
+	Outgrown              atomic.Int64 // rooms ended since their world took more memory than Kind.MaxMemory
 	Backlogs              atomic.Int64 // players lost since too many events waited for them
 
 	mu    sync.Mutex                            // for who adds a kind

@@ -88,6 +88,8 @@ var (
 	queueFailed  = counter("queue_failures_total", "Matches whose players wait on: full, there being no place on the server, or broken, the game not having been made.", "reason")
 	matchWait    = histogram("match_wait_seconds", "From entering a queue to the match.")
 
+	roomsOutgrown = counter("rooms_outgrown_total", "Rooms ended since their world took more memory than their kind may.")
+
 	panics = counter("panics_total", "Panics that were recovered: game ended its room, connection ended itself alone.", "where")
 )
 
@@ -212,6 +214,7 @@ func (c *collector) seats(s sink) {
 	s.put(snapshotsSkipped, r.SkippedCongested.Load(), "congested")
 	s.put(snapshotsSkipped, r.SkippedUnacknowledged.Load(), "unacknowledged")
 	s.put(snapshotsSkipped, r.SendFailed.Load(), "failed")
+	s.put(roomsOutgrown, r.Outgrown.Load())
 	s.put(panics, r.Panics.Load(), "game")
 }
 

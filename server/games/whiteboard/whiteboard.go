@@ -24,6 +24,7 @@ var Kind = room.Kind[Nothing]{
 	OnDemand:   true,
 	MaxPlayers: 32,
 	EmptyFor:   10 * time.Minute, // of a drawing for who comes back
+	MaxMemory:  32 << 20,         // three times what a full board takes while somebody draws
 	New:        New,
 }
 
