@@ -44,6 +44,13 @@ type MatchReply struct {
 	Team      int    `json:"team,omitempty"`      // queue: the player's team, from 1
 }
 
+// ConnectRequest is the body of POST /v1/connect, which asks why an upgrade failed: it is refused as that was, or with 426
+// if there is nothing wrong with what it names. It uses up neither.
+type ConnectRequest struct {
+	Ticket string `json:"ticket,omitempty"`
+	Resume string `json:"resume,omitempty"` // a token; one of the two
+}
+
 // QueueReply is the answer, with status 202, to a MatchRequest of mode "queue", and to GET
 // /v1/match/{queue}, which waits up to 20 s for news, while the player has not been matched. Then that call
 // answers with a MatchReply. DELETE /v1/match/{queue} leaves the queue; a client that does not ask for 30 s leaves it too.

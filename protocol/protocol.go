@@ -7,6 +7,10 @@ package protocol
 // Subprotocol is the WebSocket subprotocol that both sides name in the handshake.
 const Subprotocol = "tickhall.1"
 
+// ResumePrefix begins a second subprotocol, which a client that resumes names beside Subprotocol: the resume token
+// follows it. In the query a proxy might log it.
+const ResumePrefix = "tickhall.resume."
+
 // Version is the first number of a WELCOME. A client that knows another one gives up.
 const Version = 1
 

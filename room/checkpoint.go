@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -371,12 +371,18 @@ func want(r *wire.Reader, elements int) {
 
 // appendCheckpoint appends an array of what a player needs who comes back:
 //
-//	number, token, tick of the newest snapshot sent, backlog's bytes, its items (size, tick of the message), whether
-//	something did not fit
+//	number, secret of its tokens, number of the newest one, of the earliest one that is still good, tick of the
+//	newest snapshot sent, backlog's bytes, its items (size, tick of the message), whether something did not fit
 func (s *seat) appendCheckpoint(b []byte) []byte {
-	b = wire.AppendArray(b, 6)
+	b = wire.AppendArray(b, 8)
 	b = wire.AppendUint(b, uint64(s.player.number))
-	b = wire.AppendString(b, s.token)
+	b = wire.AppendBytes(b, s.pass.secret[:])
+	b = wire.AppendUint(b, uint64(s.pass.serial))
+	earlier := s.pass.serial
+	if len(s.pass.older) > 0 {
+		earlier = s.pass.older[0]
+	}
+	b = wire.AppendUint(b, uint64(earlier))
 	b = wire.AppendUint(b, uint64(s.newest))
 	b = wire.AppendBytes(b, s.backlog.bytes)
 	b = wire.AppendArray(b, 2*len(s.backlog.items))
@@ -388,11 +394,12 @@ func (s *seat) appendCheckpoint(b []byte) []byte {
 }
 
 func (s *seat) readCheckpoint(r *wire.Reader) {
-	want(r, 6)
+	want(r, 8)
 	if n := r.Uint32(); n != s.player.number {
 		r.Fail(fmt.Errorf("seat %d where that of player %d belongs", n, s.player.number))
 	}
-	s.token, s.newest = string(r.String()), r.Uint32()
+	secret, serial, earlier := r.Bytes(), r.Uint32(), r.Uint32()
+	s.newest = r.Uint32()
 	s.backlog.bytes = bytes.Clone(r.Bytes())
 	n, rest := r.Array(), int64(len(s.backlog.bytes))
 	for ; n > 0 && r.Err() == nil; n -= 2 {
@@ -405,8 +412,10 @@ func (s *seat) readCheckpoint(r *wire.Reader) {
 	case r.Err() != nil:
 	case n != 0 || rest != 0 || len(s.backlog.bytes) > maxBacklogBytes || len(s.backlog.items) > maxBacklogItems:
 		r.Fail(wire.ErrLength)
-	case !strings.HasPrefix(s.token, s.room.id+".") || s.room.byToken[s.token] != nil:
-		r.Fail(errors.New("a token is another room's or another player's"))
+	case len(secret) != secretSize || serial == 0 || earlier == 0 || earlier > serial || serial > math.MaxUint32-restoredTokens:
+		r.Fail(wire.ErrRange)
+	default:
+		s.pass = restorePass([secretSize]byte(secret), serial, earlier)
 	}
 }
 
@@ -423,7 +432,7 @@ func (r *Room) restoreSeats(rd *wire.Reader) error {
 		s.watch(r.core)
 		s.readCheckpoint(rd)
 		r.seats = append(r.seats, s)
-		r.byToken[s.token] = s
+		r.tokens.show(s)
 	}
 	return rd.Finish()
 }

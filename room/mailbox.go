@@ -117,35 +117,20 @@ func (p *resumePost) deliver(r *Room, now time.Time) error {
 	if !p.begin() {
 		return nil
 	}
-	s := r.byToken[p.Token]
-	if s == nil {
+	of, ok := r.tokens.find(p.Token)
+	if !ok {
 		p.give(nil, ErrToken)
 		return nil
 	}
+	s := of.seat
 	r.cfg.Stats.Resumes.Add(1)
+	r.tokens.renew(s, of.serial)
 	err := r.resume(s, p.Resume)
 	if err != nil {
 		p.give(nil, ErrClosed)
 		return err
 	}
 	p.give(s.session, nil)
-	return nil
-}
-
-type checkPost struct {
-	token string
-	*answer[struct{}]
-}
-
-func (p *checkPost) deliver(r *Room, now time.Time) error {
-	if !p.begin() {
-		return nil
-	}
-	err := error(nil)
-	if r.byToken[p.token] == nil {
-		err = ErrToken
-	}
-	p.give(struct{}{}, err)
 	return nil
 }
 

@@ -8,7 +8,6 @@ package room
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,6 +63,7 @@ type Room struct {
 	ending  atomic.Uint32 // see Ended
 	memory  atomic.Int64  // see Memory
 	works   sync.WaitGroup
+	tokens  tokens
 
 	eventsMu sync.Mutex
 	events   []*player.Event // announced, for everybody
@@ -79,7 +79,6 @@ type Room struct {
 	late      [][]byte        // frames that it has yet to make, a ring
 	lateAt    int             // where the next one goes
 	announced []*player.Event // scratch
-	byToken   map[string]*seat
 	emptyFrom time.Time
 	weighed   time.Time       // when the world's memory was last looked at
 	left      int             // seats given up so far
@@ -141,7 +140,6 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 	r = &Room{
 		id: cfg.ID, spec: spec, cfg: cfg, base: time.Now(), names: map[string]string{},
 		mailbox: make(chan post, 256), wake: make(chan struct{}, 1), done: make(chan struct{}),
-		byToken: map[string]*seat{},
 	}
 	r.finish = sync.OnceFunc(func() { close(r.done) })
 	if r.core, err = newCore(spec, cfg.Seed, cfg.Options, r.startWork); err != nil {
@@ -222,11 +220,18 @@ func (r *Room) Resume(ctx context.Context, v Resume) (*player.Session, error) {
 	return ask(ctx, r, &resumePost{v, a}, a)
 }
 
-// CheckToken reports, in the next tick, whether Resume would find a seat; the errors are the same.
-func (r *Room) CheckToken(ctx context.Context, token string) error {
-	a := newAnswer[struct{}]()
-	_, err := ask(ctx, r, &checkPost{token, a}, a)
-	return err
+// CheckToken reports at once whether Resume would find a seat: the error is ErrClosed or ErrToken. It waits for no tick,
+// so that a room that hangs does not hold it up.
+func (r *Room) CheckToken(token string) error {
+	select {
+	case <-r.done:
+		return ErrClosed
+	default:
+	}
+	if _, ok := r.tokens.find(token); !ok {
+		return ErrToken
+	}
+	return nil
 }
 
 // Lost tells that c, which was s's connection, has ended.
@@ -332,9 +337,6 @@ func safely(ctx context.Context, work func(context.Context) ([]byte, error)) (b 
 	}()
 	return work(ctx)
 }
-
-// newToken is a resume token: the room's id, a dot and 128 random bits.
-func (r *Room) newToken() string { return r.id + "." + rand.Text() }
 
 func (r *Room) publish() {
 	r.info.Store(&Info{

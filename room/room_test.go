@@ -402,7 +402,7 @@ func TestResume(t *testing.T) {
 				s2, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Tick: tick, Key: test.key, Conn: c2})
 				if !test.resume {
 					require.ErrorIs(t, err, room.ErrToken)
-					require.ErrorIs(t, r.CheckToken(t.Context(), c.welcome.Token), room.ErrToken)
+					require.ErrorIs(t, r.CheckToken(c.welcome.Token), room.ErrToken)
 					require.EqualValues(t, 1, r.free.Load())
 					require.NoError(t, r.stop())
 					return

@@ -301,13 +301,13 @@ func (r *Room) join(j Join) (s *seat, refused, err error) {
 	s.player, s.feed = p, p.feed
 	r.seat(s, r.core)
 	r.seats = append(r.seats, s)
-	r.byToken[s.token] = s
+	r.tokens.show(s)
 	return s, nil, nil
 }
 
 // newSeat is what every seat begins as, a spectator's too.
 func (r *Room) newSeat(j Join) *seat {
-	s := &seat{room: r, token: r.newToken(), released: j.Released, conn: j.Conn, welcome: true}
+	s := &seat{room: r, pass: newPass(), released: j.Released, conn: j.Conn, welcome: true}
 	s.session = player.NewSession(j.Who.User, j.Who.Name, s, r.cfg.Limits, r.cfg.PlayerStats)
 	s.session.Room, s.session.Kind = r.id, r.spec.Name
 	return s
@@ -375,7 +375,7 @@ func (r *Room) free(s *seat, code protocol.Code, reason string) {
 }
 
 func (r *Room) release(s *seat, code protocol.Code, reason string, result []byte) {
-	delete(r.byToken, s.token)
+	r.tokens.hide(s)
 	r.cfg.Registry.Remove(s.session)
 	s.player.gone = true
 	if s.conn != nil {

@@ -18,7 +18,7 @@ type seat struct {
 	feed     feeder // nil for a spectator
 	session  *player.Session
 	letters  letters
-	token    string
+	pass     pass
 	released func()
 
 	// Set by other goroutines, read by the room's.

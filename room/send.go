@@ -47,7 +47,9 @@ func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
 	if s.conn == nil {
 		return
 	}
-	s.backlog.ack(s.session.Flow.Acked())
+	acked := s.session.Flow.Acked()
+	s.backlog.ack(acked)
+	r.tokens.settle(s, acked)
 	switch {
 	case s.view.Base() == s.world.Tick():
 	case !s.conn.Ready():
@@ -72,9 +74,12 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 	}
 	if s.welcome {
 		w := protocol.Welcome{
-			Room: r.id, Kind: r.spec.Name, Player: s.player.number, User: s.session.User, Token: s.token,
+			Room: r.id, Kind: r.spec.Name, Player: s.player.number, User: s.session.User,
 			Rate: uint32(r.spec.TickRate), OnDemand: r.spec.OnDemand, Tick: tick, LastInput: seq,
 			Schema: r.core.world.Schema().Append(nil), Inputs: r.spec.Inputs, Resumed: s.resumed,
+		}
+		if s.feed != nil { // a spectator has no seat to come back to
+			w.Token = s.pass.token(r.id, s.pass.serial)
 		}
 		s.head = w.Append(s.head)
 	}
@@ -106,6 +111,9 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		s.backlog.unsend(tick)
 		r.unsent = true
 		return
+	}
+	if s.welcome {
+		s.pass.proof = tick
 	}
 	s.newest, s.welcome = tick, false
 	r.sent.snapshots++

@@ -74,7 +74,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	Bind[ship](r, "ship")
 	f := &feed{room: r, link: &link{Conn: &treadmill{n: b.N}, counters: &r.counters, shaking: true, budget: maxHandshake}}
 	u, _ := url.Parse("ws://fake/v1/connect")
-	require.NoError(b, f.handshake(u))
+	require.NoError(b, f.handshake(u, protocol.Subprotocol))
 	b.ResetTimer()
 	require.ErrorIs(b, f.run(), io.EOF)
 	require.EqualValues(b, b.N+1, r.Stats().Snapshots)

@@ -42,9 +42,10 @@ func (r *Room) attempt(ctx context.Context) ending {
 			return refusal("match", err)
 		}
 	}
-	u := r.ticket
+	u, protocols := r.ticket, protocol.Subprotocol
 	if r.token != "" {
 		u = r.resumeURL()
+		protocols += ", " + protocol.ResumePrefix + r.token
 	}
 	l, err := r.cfg.dial(ctx, &r.counters, u)
 	if err != nil {
@@ -54,7 +55,7 @@ func (r *Room) attempt(ctx context.Context) ending {
 	defer stop()
 	defer l.Conn.Close()
 	f := &feed{room: r, link: l}
-	if err := f.handshake(u); err != nil {
+	if err := f.handshake(u, protocols); err != nil {
 		return refusal("connect", err)
 	}
 	began := time.Now()
@@ -148,12 +149,9 @@ func refusal(what string, err error) ending {
 	return end
 }
 
-// resumeURL is the address that takes the seat back.
+// resumeURL is the address where the seat is taken back. The token itself goes into a header, which no proxy logs.
 func (r *Room) resumeURL() *url.URL {
-	q := url.Values{"resume": {r.token}}
-	if r.tick != 0 {
-		q.Set("tick", strconv.FormatUint(uint64(r.tick), 10))
-	}
+	q := url.Values{"tick": {strconv.FormatUint(uint64(r.tick), 10)}}
 	if r.needKey {
 		q.Set("key", "1")
 	}

@@ -52,6 +52,7 @@ type fake struct {
 	matches int
 	dialled []time.Time
 	queries []string                                          // of connects
+	tokens  []string                                          // with which they resume, "" for a ticket
 	refuse  func(w http.ResponseWriter, r *http.Request) bool // before anything else
 	down    bool
 
@@ -148,6 +149,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.open = append(f.open, c)
 	f.queries = append(f.queries, r.URL.RawQuery)
+	f.tokens = append(f.tokens, resumed(r))
 	f.mu.Unlock()
 	f.conns <- c
 	f.serve.Go(socket.ReadLoop)
@@ -157,6 +159,18 @@ func (f *fake) lastQuery() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.queries[len(f.queries)-1]
+}
+
+func (f *fake) lastToken() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tokens[len(f.tokens)-1]
+}
+
+// resumed is the token with which r asks for a seat back, "" if it does not.
+func resumed(r *http.Request) string {
+	_, token, _ := strings.Cut(r.Header.Get("Sec-WebSocket-Protocol"), protocol.ResumePrefix)
+	return token
 }
 
 func (f *fake) set(change func()) {

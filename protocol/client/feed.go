@@ -27,11 +27,11 @@ type feed struct {
 
 var _ gws.Event = (*feed)(nil)
 
-// handshake makes the link a WebSocket.
-func (f *feed) handshake(u *url.URL) error {
+// handshake makes the link a WebSocket that speaks the first of the subprotocols given.
+func (f *feed) handshake(u *url.URL, protocols string) error {
 	socket, resp, err := gws.NewClientFromConn(f, &gws.ClientOption{
 		Addr:                u.String(),
-		RequestHeader:       http.Header{"Sec-Websocket-Protocol": {protocol.Subprotocol}},
+		RequestHeader:       http.Header{"Sec-Websocket-Protocol": {protocols}},
 		HandshakeTimeout:    handshakeTimeout,
 		ReadMaxPayloadSize:  protocol.MaxOutbound,
 		WriteMaxPayloadSize: protocol.MaxInbound,

@@ -35,7 +35,8 @@ func TestInputsAreSentAgainAfterAResumeAndTakenOnce(t *testing.T) {
 		require.ErrorIs(t, moves.Send(move{DX: 4}), ErrAway)
 
 		c = f.accept()
-		require.Equal(t, "resume=token&tick=2", f.lastQuery())
+		require.Equal(t, "tick=2", f.lastQuery())
+		require.Equal(t, "token", f.lastToken())
 		c.welcome(true, 2) // and the second, too
 		synctest.Wait()
 		require.Empty(t, c.heard(), "nothing before the first snapshot")

@@ -181,7 +181,7 @@ func TestMatchesAgainWhenTheSeatIsGone(t *testing.T) {
 		"token unknown": func(f *fake, c *conn) {
 			f.set(func() {
 				f.refuse = func(w http.ResponseWriter, r *http.Request) bool {
-					if r.FormValue("resume") == "" {
+					if resumed(r) == "" {
 						return false
 					}
 					w.WriteHeader(http.StatusNotFound)
@@ -264,7 +264,7 @@ func TestMatchesAgainSoonWhenTheServerIsBackWithoutTheSeat(t *testing.T) {
 		var back time.Time
 		f.set(func() {
 			f.refuse = func(w http.ResponseWriter, r *http.Request) bool {
-				if r.FormValue("resume") == "" {
+				if resumed(r) == "" {
 					return false
 				}
 				back = time.Now()
@@ -353,7 +353,8 @@ func TestMismatchAsksForAKey(t *testing.T) {
 		c = f.accept()
 		q, err := url.ParseQuery(f.lastQuery())
 		require.NoError(t, err)
-		require.Equal(t, url.Values{"resume": {"token"}, "tick": {"1"}, "key": {"1"}}, q)
+		require.Equal(t, url.Values{"tick": {"1"}, "key": {"1"}}, q)
+		require.Equal(t, "token", f.lastToken())
 		require.ErrorIs(t, reported[0], ErrMismatch)
 		c.welcome(true, 0)
 		c.snapshot(0)
@@ -364,7 +365,7 @@ func TestMismatchAsksForAKey(t *testing.T) {
 		require.Zero(t, s.Faults)
 		c.cut()
 		f.accept()
-		require.Equal(t, "resume=token&tick=1", f.lastQuery(), "the world is to be trusted again")
+		require.Equal(t, "tick=1", f.lastQuery(), "the world is to be trusted again")
 		p.stop()
 	})
 }

@@ -11,6 +11,7 @@
  */
 
 const SUBPROTOCOL = "tickhall.1";
+const RESUME_PREFIX = "tickhall.resume."; // before the token, in a subprotocol of its own
 const VERSION = 1;
 
 const MAX_INBOUND = 4096; // bytes of a message that the server accepts
@@ -2145,10 +2146,10 @@ export class Room {
     }
   }
 
+  /** Where the seat is taken back. Its token stands among the subprotocols, which no proxy logs. */
   #resumeURL() {
     const url = new URL(this.#url);
     url.search = "";
-    url.searchParams.set("resume", this.#seat);
     url.searchParams.set("tick", String(this.#processed));
     if (!this.#trusted) url.searchParams.set("key", "1");
     return url;
@@ -2159,13 +2160,14 @@ export class Room {
     return http(this.#env, url, init, timeout, this.#closing.signal);
   }
 
-  /** Opens a connection; resolves once joined. @param {URL} url @returns {Promise<void>} */
+  /** Opens a connection; resolves once joined. @param {URL} url with a ticket, or one that resumes @returns {Promise<void>} */
   #dial(url) {
+    const ticket = url.searchParams.get("ticket"), resume = this.#seat;
     return new Promise((resolve, reject) => {
       /** @type {WebSocket} */
       let ws;
       try {
-        ws = new this.#WebSocket(url.href, SUBPROTOCOL);
+        ws = new this.#WebSocket(url.href, ticket === null ? [SUBPROTOCOL, RESUME_PREFIX + resume] : [SUBPROTOCOL]);
       } catch (cause) { // such as ws: from a page of https:
         throw new TickhallError("websocket", `the browser refuses to connect: ${cause}`, { cause });
       }
@@ -2177,19 +2179,25 @@ export class Room {
       ws.onmessage = (e) => this.#receive(e.data);
       ws.onclose = (e) => {
         if (this.#welcomed || e.code >= 4000) this.#drop(closeError(e.code, e.reason));
-        else void this.#probe(url);
+        else void this.#probe(url, ticket === null ? { resume } : { ticket });
       };
     });
   }
 
-  /** Finds out why a WebSocket did not open, which browsers keep to themselves. @param {URL} url */
-  async #probe(url) {
+  /**
+   * Finds out why a WebSocket did not open, which browsers keep to themselves.
+   * @param {URL} url @param {{ticket: string} | {resume: string}} body what it was opened with
+   */
+  async #probe(url, body) {
     const ws = this.#ws, probe = new URL(url);
     probe.protocol = probe.protocol.replace(/^ws/, "http");
+    probe.search = "";
     /** @type {TickhallError} */
     let err;
     try {
-      err = refusal(await this.#http(probe.href, {}));
+      err = refusal(await this.#http(probe.href, {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+      }));
       if (err.status === 426) { // all is well with the ticket or token
         err = new TickhallError("websocket", "the server is there, but the WebSocket did not open", { advice: "resume", status: 426 });
       }

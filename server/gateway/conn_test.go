@@ -92,7 +92,7 @@ func TestTicketWorksOnceAndTokenAgain(t *testing.T) {
 		require.Equal(t, 410, status)
 		require.Equal(t, protocol.ErrTicketUsed, he.Code)
 		_ = c.Close()
-		d := e.connect("resume=r1.secret&tick=12&key=1").listen()
+		d := e.resume("r1.secret", "tick=12&key=1").listen()
 		settle()
 		require.Len(t, e.room.resumed, 1)
 		v := e.room.resumed[0]
@@ -100,6 +100,18 @@ func TestTicketWorksOnceAndTokenAgain(t *testing.T) {
 		_ = d.Close()
 		<-c.done
 		<-d.done
+	})
+}
+
+func TestResumeIntoARoomThatHangsIsAnsweredInTime(t *testing.T) {
+	within(t, Config{}, func(t *testing.T, e *edge) {
+		e.room.set(func(r *fakeRoom) { r.hang = true })
+		began := time.Now()
+		c := e.resume("r1.secret", "").listen() // the upgrade waits for no tick
+		require.Less(t, time.Since(began), time.Second)
+		reason, _ := c.ended(protocol.CodeRoomStuck)
+		require.Contains(t, reason, "does not answer")
+		require.Less(t, time.Since(began), DefaultJoinTimeout+time.Second)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,8 +18,11 @@ import (
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/auth"
 )
+
+const connectExample = `{"resume": "the token of a WELCOME"}`
 
 // readBuffer is the size of each connection's read buffer. What a client sends in a tick fits in; what
 // does not is read into its message directly.
@@ -49,30 +53,63 @@ type admission struct {
 	resume room.Resume // Token is "" for a ticket
 }
 
-// connect serves GET /v1/connect.
+// connect serves GET /v1/connect, and POST, which asks why a GET failed.
 func (g *Gateway) connect(w http.ResponseWriter, r *http.Request) {
-	if e := g.upgrade(w, r); e != nil {
+	if !g.Allows(w, r, http.MethodGet, http.MethodPost) {
+		return
+	}
+	serve := g.upgrade
+	if r.Method == http.MethodPost {
+		serve = g.probe
+	}
+	if e := serve(w, r); e != nil {
 		g.refuse(w, e)
 	}
+}
+
+// probe says what an upgrade with the same ticket or token would be refused for.
+func (g *Gateway) probe(w http.ResponseWriter, r *http.Request) *refusal {
+	if g.isClosing() {
+		return refusef(protocol.ErrShuttingDown, "the server is stopping: match again in a moment").after(retryAfter)
+	}
+	if e := g.limitConnections(r); e != nil {
+		return e
+	}
+	var req protocol.ConnectRequest
+	if err := api.Read(w, r, maxBody, connectExample, &req); err != nil {
+		return refuseBy(err)
+	}
+	var e *refusal
+	switch {
+	case (req.Ticket == "") == (req.Resume == ""):
+		e = refusef(protocol.ErrBadRequest, "give either \"ticket\" or \"resume\"")
+	case req.Ticket != "":
+		_, e = g.admitTicket(req.Ticket)
+	default:
+		e = g.admitToken(&admission{resume: room.Resume{Token: req.Resume}})
+	}
+	if e != nil {
+		return e
+	}
+	return refuseUpgrade(w)
+}
+
+func (g *Gateway) limitConnections(r *http.Request) *refusal {
+	if wait, ok := g.connections.allow(time.Now(), g.clientAddr(r)); !ok {
+		return refusef(protocol.ErrRateLimited, "too many connections from your address: wait").after(wait)
+	}
+	return nil
 }
 
 // upgrade makes r a connection with a reader of its own, or says why not. Nothing is used up until
 // all that can be checked has been.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) *refusal {
-	if e := g.origins.check(w, r); e != nil {
-		return e
-	}
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", "GET")
-		return refusef(protocol.ErrMethod, "%s is not allowed here: GET with an upgrade to a WebSocket", r.Method)
-	}
 	if !g.begin() {
 		return refusef(protocol.ErrShuttingDown, "the server is stopping: match again in a moment").after(retryAfter)
 	}
 	defer g.work.Done()
-	addr := g.clientAddr(r)
-	if wait, ok := g.connections.allow(time.Now(), addr); !ok {
-		return refusef(protocol.ErrRateLimited, "too many connections from your address: wait").after(wait)
+	if e := g.limitConnections(r); e != nil {
+		return e
 	}
 	a, e := g.admit(r)
 	if e != nil {
@@ -99,7 +136,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) *refusal {
 		return nil // it has been answered, or there is nobody to answer
 	}
 	c.room, c.addr = a.room, "unknown"
-	if addr.IsValid() {
+	if addr := g.clientAddr(r); addr.IsValid() {
 		c.addr = addr.String()
 	}
 	g.add(c)
@@ -108,19 +145,48 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) *refusal {
 	return nil
 }
 
-// admit finds the room that the query gives a right to, without using that up.
+// admit finds the room that the query's ticket, or the resume token among the subprotocols, gives a right to, without
+// using that up.
 func (g *Gateway) admit(r *http.Request) (*admission, *refusal) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, refusef(protocol.ErrBadRequest, "the query is malformed: %v", err)
 	}
+	token, resuming := resumeToken(r.Header)
 	switch {
-	case q.Has("ticket") == q.Has("resume"):
-		return nil, refusef(protocol.ErrBadRequest, "give either ticket or resume in the query")
+	case q.Has("resume"):
+		return nil, refusef(protocol.ErrBadRequest, "a resume token has no place in the query, which proxies log: name the subprotocol %q with the token behind it", protocol.ResumePrefix)
+	case q.Has("ticket") == resuming:
+		return nil, refusef(protocol.ErrBadRequest, "give either ticket in the query, or a resume token as a subprotocol %q", protocol.ResumePrefix+"TOKEN")
 	case q.Has("ticket"):
 		return g.admitTicket(q.Get("ticket"))
 	}
-	return g.admitToken(r.Context(), q)
+	a := &admission{resume: room.Resume{Token: token}}
+	if s := q.Get("tick"); s != "" {
+		tick, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return nil, refusef(protocol.ErrBadRequest, "tick must be a whole number from 0 to 4294967295")
+		}
+		a.resume.Tick = uint32(tick)
+	}
+	switch q.Get("key") {
+	case "", "0":
+	case "1":
+		a.resume.Key = true
+	default:
+		return nil, refusef(protocol.ErrBadRequest, "key must be 1, or left out")
+	}
+	return a, g.admitToken(a)
+}
+
+// resumeToken is the token among the subprotocols that a client names; false if there is none.
+func resumeToken(h http.Header) (token string, ok bool) {
+	for s := range values(h, "Sec-WebSocket-Protocol") {
+		if token, ok := strings.CutPrefix(s, protocol.ResumePrefix); ok {
+			return token, true
+		}
+	}
+	return "", false
 }
 
 func (g *Gateway) admitTicket(text string) (*admission, *refusal) {
@@ -145,38 +211,28 @@ func (g *Gateway) admitTicket(text string) (*admission, *refusal) {
 
 func ticketUsed() *refusal { return refusef(protocol.ErrTicketUsed, "%v", auth.ErrTicketUsed) }
 
-func (g *Gateway) admitToken(ctx context.Context, q url.Values) (*admission, *refusal) {
-	a := &admission{resume: room.Resume{Token: q.Get("resume")}}
-	if s := q.Get("tick"); s != "" {
-		tick, err := strconv.ParseUint(s, 10, 32)
-		if err != nil {
-			return nil, refusef(protocol.ErrBadRequest, "tick must be a whole number from 0 to 4294967295")
-		}
-		a.resume.Tick = uint32(tick)
-	}
-	switch q.Get("key") {
-	case "", "0":
-	case "1":
-		a.resume.Key = true
-	default:
-		return nil, refusef(protocol.ErrBadRequest, "key must be 1, or left out")
-	}
+// admitToken finds the room of a's token. It waits for no tick: a resume costs one trip through the room, after the
+// upgrade.
+func (g *Gateway) admitToken(a *admission) *refusal {
 	id, _, ok := strings.Cut(a.resume.Token, ".")
 	if ok {
 		a.room, ok = g.cfg.Lobby.Find(id)
 	}
 	if !ok {
-		return nil, refusef(protocol.ErrTokenUnknown, "%v", room.ErrToken)
+		return refusef(protocol.ErrTokenUnknown, "%v", room.ErrToken)
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.JoinTimeout)
-	defer cancel()
-	if err := a.room.CheckToken(ctx, a.resume.Token); err != nil {
-		if !errors.Is(err, room.ErrToken) && !errors.Is(err, room.ErrClosed) {
-			err = errors.New("the room does not answer: match again")
-		}
-		return nil, refusef(protocol.ErrTokenUnknown, "%v", err)
+	if err := a.room.CheckToken(a.resume.Token); err != nil {
+		return refusef(protocol.ErrTokenUnknown, "%v", err)
 	}
-	return a, nil
+	return nil
+}
+
+// refuseUpgrade is for a request that would be let in if it were an upgrade.
+func refuseUpgrade(w http.ResponseWriter) *refusal {
+	w.Header().Set("Upgrade", "websocket")
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Sec-WebSocket-Version", "13")
+	return refusef(protocol.ErrUpgrade, "open this address as a WebSocket, version 13, by HTTP/1.1")
 }
 
 // checkHandshake refuses what gws would refuse after the connection is no longer HTTP's (RFC 6455,
@@ -184,10 +240,7 @@ func (g *Gateway) admitToken(ctx context.Context, q url.Values) (*admission, *re
 func checkHandshake(w http.ResponseWriter, r *http.Request) *refusal {
 	h := r.Header
 	if r.ProtoMajor != 1 || !hasToken(h, "Connection", "upgrade") || !hasToken(h, "Upgrade", "websocket") || !hasToken(h, "Sec-WebSocket-Version", "13") {
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
-		w.Header().Set("Sec-WebSocket-Version", "13")
-		return refusef(protocol.ErrUpgrade, "open this address as a WebSocket, version 13, by HTTP/1.1")
+		return refuseUpgrade(w)
 	}
 	if key, err := base64.StdEncoding.DecodeString(h.Get("Sec-WebSocket-Key")); err != nil || len(key) != 16 {
 		return refusef(protocol.ErrBadRequest, "the header Sec-WebSocket-Key must be 16 bytes in base64")
@@ -205,14 +258,25 @@ func checkHandshake(w http.ResponseWriter, r *http.Request) *refusal {
 
 // hasToken reports whether a comma-separated header has token, in whatever case.
 func hasToken(h http.Header, name, token string) bool {
-	for _, line := range h.Values(name) {
-		for s := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(s), token) {
-				return true
-			}
+	for s := range values(h, name) {
+		if strings.EqualFold(s, token) {
+			return true
 		}
 	}
 	return false
+}
+
+// values yields the elements of a comma-separated header.
+func values(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h.Values(name) {
+			for s := range strings.SplitSeq(line, ",") {
+				if !yield(strings.TrimSpace(s)) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // hijack takes the connection over from HTTP and upgrades it. After an error it is closed, but for

@@ -107,9 +107,11 @@ func (r *fakeRoom) attachLocked(who room.Identity, c player.Conn) *player.Sessio
 	return r.session
 }
 
-func (r *fakeRoom) CheckToken(ctx context.Context, token string) error {
-	if err := r.answer(ctx); err != nil {
-		return err
+func (r *fakeRoom) CheckToken(token string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return r.err
 	}
 	if token != r.id+".secret" {
 		return room.ErrToken
@@ -377,11 +379,11 @@ func (e *edge) ticket() string {
 	return e.tickets.Issue(time.Now(), auth.Ticket{Seat: s.ID(), Room: "r1", User: "u1", Name: "Ada"})
 }
 
-func upgradeHeaders() http.Header {
+func upgradeHeaders(protocols ...string) http.Header {
 	return http.Header{
 		"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"WebSocket"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key":      {base64.StdEncoding.EncodeToString(make([]byte, 16))},
-		"Sec-Websocket-Protocol": {"chat, " + protocol.Subprotocol},
+		"Sec-Websocket-Protocol": {strings.Join(append([]string{"chat", protocol.Subprotocol}, protocols...), ", ")},
 	}
 }
 
@@ -405,13 +407,18 @@ type client struct {
 	done chan struct{} // closed when reading has ended
 }
 
-// connect upgrades, and fails the test if that is refused.
-func (e *edge) connect(query string) *client {
+// resume upgrades with a resume token.
+func (e *edge) resume(token, query string) *client {
+	return e.connect(query, protocol.ResumePrefix+token)
+}
+
+// connect upgrades, naming further subprotocols beside ours, and fails the test if that is refused.
+func (e *edge) connect(query string, protocols ...string) *client {
 	c := &client{Conn: e.dial(), t: e.t, done: make(chan struct{})}
 	c.br = bufio.NewReader(c.Conn)
 	r, err := http.NewRequest(http.MethodGet, "http://tickhall.test/v1/connect?"+query, nil)
 	require.NoError(e.t, err)
-	r.Header = upgradeHeaders()
+	r.Header = upgradeHeaders(protocols...)
 	require.NoError(e.t, r.Write(c.Conn))
 	res, err := http.ReadResponse(c.br, r)
 	require.NoError(e.t, err)
@@ -555,6 +562,21 @@ func (w *recorder) WriteHeader(status int)      { w.status = status }
 func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }
 
 var errRefusedByGame = errors.New("no ships left")
+
+// newProbe asks why an upgrade failed.
+func newProbe(body string) *http.Request {
+	r, err := http.NewRequest(http.MethodPost, "http://tickhall.test/v1/connect", strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// probeToken asks what a resume with that token would be refused for.
+func (e *edge) probeToken(token string) (int, protocol.HTTPError) {
+	status, he, _, _ := e.do(newProbe(`{"resume": "` + token + `"}`))
+	return status, he
+}
 
 func newGet(query string) *http.Request {
 	r, err := http.NewRequest(http.MethodGet, "http://tickhall.test/v1/connect?"+query, nil)

@@ -155,7 +155,7 @@ type Room interface {
 	ID() string
 	Join(context.Context, room.Join) (*player.Session, error)
 	Resume(context.Context, room.Resume) (*player.Session, error)
-	CheckToken(ctx context.Context, token string) error
+	CheckToken(token string) error
 	Lost(*player.Session, player.Conn)
 }
 

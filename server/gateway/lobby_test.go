@@ -101,13 +101,13 @@ func TestRealRoomIsJoinedResumedAndLeft(t *testing.T) {
 		_ = a.Close() // lost
 		<-a.done
 		time.Sleep(time.Second)
-		b := e.connect("resume=" + first.Token).listen()
+		b := e.resume(first.Token, "").listen()
 		time.Sleep(time.Second)
 		second := b.welcome()
 		require.True(t, second.Resumed)
 		require.Equal(t, first.Player, second.Player)
 
-		c := e.connect("resume=" + first.Token + "&tick=1").listen() // a second tab
+		c := e.resume(second.Token, "tick=1").listen() // a second tab
 		b.ended(protocol.CodeReplaced)
 		require.EqualValues(t, 1, e.Stats().Closed(protocol.CodeReplaced))
 		time.Sleep(time.Second)
@@ -116,8 +116,7 @@ func TestRealRoomIsJoinedResumedAndLeft(t *testing.T) {
 		c.write(2, protocol.AppendLeave(nil))
 		c.ended(protocol.CodeNormal)
 		settle()
-		req := newGet("resume=" + first.Token)
-		status, he, _, _ = e.do(req)
+		status, he = e.probeToken(c.welcome().Token)
 		require.Equal(t, http.StatusNotFound, status)
 		require.Equal(t, protocol.ErrTokenUnknown, he.Code)
 		d := e.connect(e.matched("Bob")).listen() // the seat is free again
@@ -147,7 +146,7 @@ func TestRealRoomLetsGoOfALostPlayer(t *testing.T) {
 		_ = c.Close()
 		<-c.done
 		time.Sleep(room.DefaultGrace + time.Second)
-		status, he, _, _ := e.do(newGet("resume=" + token))
+		status, he := e.probeToken(token)
 		require.Equal(t, http.StatusNotFound, status)
 		require.Equal(t, protocol.ErrTokenUnknown, he.Code)
 	})
@@ -173,7 +172,7 @@ func TestBanHoldsForWhoComesBack(t *testing.T) {
 		_ = a.Close() // lost
 		<-a.done
 		e.cfg.Registry.Ban(w.User, time.Now().Add(time.Minute), "cheating")
-		b := e.connect("resume=" + w.Token).listen()
+		b := e.resume(w.Token, "").listen()
 		time.Sleep(time.Second)
 		require.Zero(t, e.cfg.Registry.Len())
 		reason, _ := b.ended(protocol.CodeKicked)

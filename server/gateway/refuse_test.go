@@ -173,7 +173,11 @@ func TestConnectRefuses(t *testing.T) {
 		return "ticket=" + e.tickets.Issue(time.Now().Add(-time.Minute), auth.Ticket{Seat: "seat1", Room: "r1"})
 	}
 	good := func(e *edge) string { return "ticket=" + e.ticket() }
-	token := func(*edge) string { return "resume=r1.secret&tick=12" }
+	token := func(token string) func(*edge, *http.Request) {
+		return func(_ *edge, r *http.Request) {
+			r.Header.Add("Sec-WebSocket-Protocol", protocol.ResumePrefix+token)
+		}
+	}
 	fixed := func(q string) func(*edge) string { return func(*edge) string { return q } }
 	for _, c := range []struct {
 		name       string
@@ -183,7 +187,8 @@ func TestConnectRefuses(t *testing.T) {
 		code, says string
 	}{
 		{name: "neither ticket nor token", query: fixed(""), status: 400, code: "bad_request", says: "either"},
-		{name: "both", query: fixed("ticket=a&resume=b"), status: 400, code: "bad_request", says: "either"},
+		{name: "both", query: fixed("ticket=a"), change: token("r1.secret"), status: 400, code: "bad_request", says: "either"},
+		{name: "a token that proxies log", query: fixed("resume=r1.secret"), status: 400, code: "bad_request", says: "subprotocol"},
 		{name: "a broken query", query: fixed("ticket=%zz"), status: 400, code: "bad_request", says: "query"},
 		{name: "a ticket made up", query: fixed("ticket=abc"), status: 400, code: "ticket_invalid"},
 		{name: "an old ticket", query: old, status: 410, code: "ticket_expired"},
@@ -195,19 +200,24 @@ func TestConnectRefuses(t *testing.T) {
 		{name: "a ticket of a room that ended", query: func(e *edge) string {
 			return "ticket=" + e.tickets.Issue(time.Now(), auth.Ticket{Seat: "seat1", Room: "gone"})
 		}, change: func(e *edge, _ *http.Request) { e.lobby.held["seat1"] = true }, status: 410, code: "ticket_used"},
-		{name: "a token of no room", query: fixed("resume=r2.secret"), status: 404, code: "token_unknown"},
-		{name: "a token of nobody", query: fixed("resume=r1.secre"), status: 404, code: "token_unknown"},
-		{name: "no token", query: fixed("resume="), status: 404, code: "token_unknown"},
-		{name: "a token of a room that ended just now", query: token, status: 404, code: "token_unknown", says: "ended",
-			change: func(e *edge, _ *http.Request) { e.room.err = room.ErrClosed }},
-		{name: "a token of a room that hangs", query: token, status: 404, code: "token_unknown", says: "does not answer",
-			change: func(e *edge, _ *http.Request) { e.room.hang = true }},
-		{name: "a tick that is no number", query: fixed("resume=r1.secret&tick=-1"), status: 400, code: "bad_request", says: "tick"},
-		{name: "a key that is no flag", query: fixed("resume=r1.secret&key=yes"), status: 400, code: "bad_request", says: "key"},
+		{name: "a token of no room", query: fixed(""), change: token("r2.secret"), status: 404, code: "token_unknown"},
+		{name: "a token of nobody", query: fixed(""), change: token("r1.secre"), status: 404, code: "token_unknown"},
+		{name: "a token in other letters", query: fixed(""), change: token("r1.SECRET"), status: 404, code: "token_unknown"},
+		{name: "no token", query: fixed(""), change: token(""), status: 404, code: "token_unknown"},
+		{name: "a token of a room that ended just now", query: fixed("tick=12"), status: 404, code: "token_unknown", says: "ended",
+			change: func(e *edge, r *http.Request) {
+				token("r1.secret")(e, r)
+				e.room.err = room.ErrClosed
+			}},
+		{name: "a tick that is no number", query: fixed("tick=-1"), change: token("r1.secret"), status: 400, code: "bad_request", says: "tick"},
+		{name: "a key that is no flag", query: fixed("key=yes"), change: token("r1.secret"), status: 400, code: "bad_request", says: "key"},
 		{name: "no upgrade, with a good ticket", query: good, status: 426, code: "upgrade_required",
 			change: func(_ *edge, r *http.Request) { r.Header = http.Header{} }},
-		{name: "no upgrade, with a good token", query: token, status: 426, code: "upgrade_required",
-			change: func(_ *edge, r *http.Request) { r.Header = http.Header{} }},
+		{name: "no upgrade, with a good token", query: fixed("tick=12"), status: 426, code: "upgrade_required",
+			change: func(e *edge, r *http.Request) {
+				r.Header = http.Header{}
+				token("r1.secret")(e, r)
+			}},
 		{name: "another version of WebSocket", query: good, status: 426, code: "upgrade_required",
 			change: func(_ *edge, r *http.Request) { r.Header.Set("Sec-WebSocket-Version", "8") }},
 		{name: "HTTP/2", query: good, status: 426, code: "upgrade_required",
@@ -216,8 +226,8 @@ func TestConnectRefuses(t *testing.T) {
 			change: func(_ *edge, r *http.Request) { r.Header.Set("Sec-WebSocket-Protocol", "chat") }},
 		{name: "no key", query: good, status: 400, code: "bad_request", says: "Sec-WebSocket-Key",
 			change: func(_ *edge, r *http.Request) { r.Header.Set("Sec-WebSocket-Key", "x") }},
-		{name: "POST", query: good, status: 405, code: "method_not_allowed",
-			change: func(_ *edge, r *http.Request) { r.Method = "POST" }},
+		{name: "PUT", query: good, status: 405, code: "method_not_allowed", says: "GET, POST",
+			change: func(_ *edge, r *http.Request) { r.Method = "PUT" }},
 		{name: "a page of another host", query: good, status: 403, code: "origin_refused",
 			change: func(_ *edge, r *http.Request) { r.Header.Set("Origin", "https://evil.test") }},
 		{name: "closing", query: good, status: 503, code: "shutting_down",
@@ -247,6 +257,73 @@ func TestConnectRefuses(t *testing.T) {
 			require.Zero(t, e.lobby.taken)
 		})
 	}
+}
+
+// A browser does not tell a page why an upgrade failed, so it asks again.
+func TestProbeTellsWhyAnUpgradeFails(t *testing.T) {
+	good := func(e *edge) string { return `{"ticket": "` + e.ticket() + `"}` }
+	fixed := func(body string) func(*edge) string { return func(*edge) string { return body } }
+	for _, c := range []struct {
+		name   string
+		body   func(e *edge) string
+		change func(e *edge, r *http.Request)
+		status int
+		code   string
+	}{
+		{name: "a good ticket", body: good, status: 426, code: "upgrade_required"},
+		{name: "a good token", body: fixed(`{"resume": "r1.secret"}`), status: 426, code: "upgrade_required"},
+		{name: "a good token of a room that hangs", body: fixed(`{"resume": "r1.secret"}`), status: 426, code: "upgrade_required",
+			change: func(e *edge, _ *http.Request) { e.room.hang = true }},
+		{name: "a token of nobody", body: fixed(`{"resume": "r1.public"}`), status: 404, code: "token_unknown"},
+		{name: "a ticket made up", body: fixed(`{"ticket": "abc"}`), status: 400, code: "ticket_invalid"},
+		{name: "both", body: fixed(`{"ticket": "abc", "resume": "r1.secret"}`), status: 400, code: "bad_request"},
+		{name: "neither", body: fixed(`{}`), status: 400, code: "bad_request"},
+		{name: "nothing", body: fixed(""), status: 400, code: "bad_request"},
+		{name: "something else", body: fixed(`{"token": "r1.secret"}`), status: 400, code: "bad_request"},
+		{name: "a page of another host", body: good, status: 403, code: "origin_refused",
+			change: func(_ *edge, r *http.Request) { r.Header.Set("Origin", "https://evil.test") }},
+		{name: "closing", body: good, status: 503, code: "shutting_down",
+			change: func(e *edge, _ *http.Request) { require.NoError(e.t, e.Close(context.Background())) }},
+		{name: "too often", body: good, status: 429, code: "rate_limited",
+			change: func(e *edge, r *http.Request) {
+				for range DefaultConnectionsBurst + 5 {
+					e.connections.allow(time.Now(), e.clientAddr(r))
+				}
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := newEdge(t, Config{})
+			r := newProbe(c.body(e))
+			r.RemoteAddr = "192.0.2.7:1234"
+			if c.change != nil {
+				c.change(e, r)
+			}
+			held := len(e.lobby.held)
+			status, he, _, _ := e.do(r)
+			require.Equal(t, c.status, status, he.Message)
+			require.Equal(t, c.code, he.Code)
+			require.Len(t, e.lobby.held, held, "nothing is used up")
+		})
+	}
+}
+
+func TestListedOriginsMayProbe(t *testing.T) {
+	e := newEdge(t, Config{Origins: []string{"https://play.test"}})
+	r := newProbe("")
+	r.Method = http.MethodOptions
+	r.Header.Set("Origin", "https://play.test")
+	status, _, header, _ := e.do(r)
+	require.Equal(t, 204, status)
+	require.Equal(t, "https://play.test", header.Get("Access-Control-Allow-Origin"))
+	require.Contains(t, header.Get("Access-Control-Allow-Methods"), "POST")
+	require.Equal(t, "Authorization, Content-Type", header.Get("Access-Control-Allow-Headers"))
+
+	r = newProbe(`{"resume": "r1.public"}`)
+	r.Header.Set("Origin", "https://play.test")
+	status, he, header, _ := e.do(r)
+	require.Equal(t, 404, status)
+	require.Equal(t, "token_unknown", he.Code)
+	require.Equal(t, "https://play.test", header.Get("Access-Control-Allow-Origin"))
 }
 
 func TestConnectionThatCannotBeTakenOverGivesTheSeatBack(t *testing.T) {

@@ -280,7 +280,7 @@ func BenchmarkIdleConnection(b *testing.B) {
 	for b.Loop() {
 		heap, stack := inUse()
 		for range n {
-			c := e.connect("resume=r1.secret")
+			c := e.resume("r1.secret", "")
 			_, err := c.read()
 			require.NoError(b, err)
 			clients = append(clients, c.Conn)

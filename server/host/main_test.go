@@ -3,6 +3,7 @@ package host
 import (
 	"bufio"
 	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -66,17 +67,24 @@ func TestFirstSignalStopsInGoodOrder(t *testing.T) {
 func TestSecondSignalEndsTheProgramAtOnce(t *testing.T) {
 	cmd, next := launch(t)
 	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(next("Tickhall is ready"))
-	// A room for the stop to wait for: asked whether it knows a token, it makes a tick, which hangs.
+	// A room for the stop to wait for: a player who comes makes it tick, which hangs.
 	res, err := http.Post(url+"/v1/match", "application/json", strings.NewReader(`{"kind": "trial"}`))
 	require.NoError(t, err)
 	var match protocol.MatchReply
 	require.NoError(t, json.NewDecoder(res.Body).Decode(&match))
 	require.NoError(t, res.Body.Close())
-	res, err = http.Get(url + "/v1/connect?resume=" + match.Room + ".nobody")
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	require.Equal(t, http.StatusNotFound, res.StatusCode)
 	http.DefaultClient.CloseIdleConnections()
+	req, err := http.NewRequest(http.MethodGet, strings.Replace(match.URL, "ws", "http", 1), nil)
+	require.NoError(t, err)
+	req.Header = http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="}, "Sec-Websocket-Protocol": {protocol.Subprotocol},
+	}
+	conn, err := net.Dial("tcp", req.URL.Host)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, req.Write(conn))
+	next("a game is slow")
 
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	next(`"msg":"stopping"`)

@@ -49,15 +49,15 @@ export class Fake {
   window = new EventTarget();
 
   /** Answers an HTTP request: {status, body, retryAfter}, or an Error for no network. Tests replace it. */
-  answer = ({ init }) => (init.method === "POST" ? { body: { room: "r1", ticket: "t", url: "ws://game.test/v1/connect?ticket=t", player: "u1" } } : { status: 426, body: { code: "upgrade_required", message: "no" } });
+  answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { room: "r1", ticket: "t", url: "ws://game.test/v1/connect?ticket=t", player: "u1" } } : { status: 426, body: { code: "upgrade_required", message: "no" } });
 
   constructor() {
     this.window.document = new EventTarget();
     const fake = this;
     this.WebSocket = class {
-      constructor(url, protocol) {
+      constructor(url, protocols) {
         this.url = url;
-        this.protocol = protocol;
+        this.protocols = protocols;
         this.bufferedAmount = 0;
         this.sent = [];
         fake.sockets.push(this);

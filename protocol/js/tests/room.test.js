@@ -27,7 +27,7 @@ test("matches, connects and shows the world", async () => {
   const room = await fake.join([KEY, 10, SHIP, [1, 3]]);
   assert.equal(fake.requests[0].url, "http://game.test/v1/match");
   assert.deepEqual(JSON.parse(fake.requests[0].init.body), { kind: "arena", mode: "quick", name: "Ada" });
-  assert.deepEqual([fake.socket.url, fake.socket.protocol], ["ws://game.test/v1/connect?ticket=t", "tickhall.1"]);
+  assert.deepEqual([fake.socket.url, fake.socket.protocols], ["ws://game.test/v1/connect?ticket=t", ["tickhall.1"]]);
   assert.deepEqual([room.state, room.id, room.kind, room.player, room.user, room.rate, room.tick], ["joined", "r1", "arena", 1, "u1", 20, 10]);
   assert.deepEqual(room.inputs, ["DX", "Fire"]);
   const ships = room.table("ship");
@@ -224,7 +224,7 @@ test("a lost connection is resumed, with the inputs, calls and messages that it 
   assert.equal(room.state, "reconnecting");
   room.send("later");
   await fake.advance(125); // half of 250 ms: random is 0.5
-  assert.equal(fake.socket.url, "ws://game.test/v1/connect?resume=tok&tick=12");
+  assert.deepEqual([fake.socket.url, fake.socket.protocols], ["ws://game.test/v1/connect?tick=12", ["tickhall.1", "tickhall.resume.tok"]]);
   fake.socket.deliver(welcome({ resumed: true, lastInput: 2, token: "tok2" }));
   assert.equal(room.state, "joined");
   const sent = fake.socket.sent;
@@ -238,6 +238,25 @@ test("a lost connection is resumed, with the inputs, calls and messages that it 
   assert.equal(room.stats.reconnects, 1);
   await fake.advance(50);
   assert.deepEqual(fake.socket.took(INPUT).map((m) => m[1]), [3, 4, 5]);
+  fake.socket.lose();
+  await fake.advance(250);
+  assert.equal(fake.socket.protocols[1], "tickhall.resume.tok2", "each connection is told a token of its own");
+});
+
+test("asks why a WebSocket did not open, by what it was opened with", async () => {
+  const { fake, ws } = await joined(), probes = () => fake.requests.filter((r) => r.url === "http://game.test/v1/connect");
+  ws.lose();
+  await fake.advance(125);
+  fake.socket.lose();
+  await settle();
+  assert.deepEqual(probes().map(({ init }) => [init.method, JSON.parse(init.body)]), [["POST", { resume: "tok" }]]);
+  const other = new Fake(), joining = connect(other.options);
+  joining.catch(() => {});
+  await settle();
+  other.answer = () => ({ status: 403, body: { code: "banned", message: "no" } });
+  other.socket.lose();
+  await assert.rejects(joining, fails("banned"));
+  assert.deepEqual(JSON.parse(other.requests.at(-1).init.body), { ticket: "t" });
 });
 
 test("many unconsumed inputs are sent again 32 at a time", async () => {
@@ -295,7 +314,7 @@ test("a seat that is gone is matched again, into another world", async () => {
   const call = room.call("say");
   ws.lose();
   await fake.advance(125);
-  fake.answer = ({ init }) => (init.method ? { body: { url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
+  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
   fake.socket.lose();
   await assert.rejects(call, fails("lost"));
   await fake.advance(200);
@@ -321,7 +340,7 @@ test("who finds the server back without the seat does not wait as long as for th
   }
   const before = fake.sockets.length;
   while (fake.sockets.length === before) await fake.advance(50);
-  fake.answer = ({ init }) => (init.method ? { body: { url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
+  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
   fake.socket.lose();
   await fake.advance(125);
   assert.equal(fake.socket.url, "ws://game.test/v1/connect?ticket=t2");
@@ -339,7 +358,7 @@ test("another world may have other tables and inputs", async () => {
 
 test("follows the advice of a BYE", async () => {
   for (const [code, advice, state, path] of [
-    [4000, "resume", "reconnecting", "/v1/connect?resume=tok&tick=10"], [4102, "match", "reconnecting", "/v1/connect?ticket=t"],
+    [4000, "resume", "reconnecting", "/v1/connect?tick=10"], [4102, "match", "reconnecting", "/v1/connect?ticket=t"],
     [4203, "stop", "closed"], [4999, "unheard of", "closed"], [4150, "unheard of", "reconnecting", "/v1/connect?ticket=t"],
   ]) {
     const { fake, room, ws } = await joined();
@@ -399,7 +418,7 @@ test("a wrong HASH is reported, and the world fetched again", async () => {
   assert.deepEqual([seen[0][1].code, room.stats.hashMismatches, room.stats.hashes, room.stats.faults, events], ["hash", 1, 1, 0, [1]]);
   assert.equal(ws.closed.code, 4003);
   await fake.advance(125);
-  assert.equal(fake.socket.url, "ws://game.test/v1/connect?resume=tok&tick=11&key=1");
+  assert.equal(fake.socket.url, "ws://game.test/v1/connect?tick=11&key=1");
   fake.socket.deliver(welcome({ resumed: true }));
   assert.deepEqual([room.state, fake.socket.sent], ["reconnecting", []], "nothing may be acknowledged yet");
   fake.socket.deliver([KEY, 15, SHIP, []]);
@@ -414,7 +433,7 @@ test("a message that can't be read is not processed, and the world is fetched ag
     assert.deepEqual([seen[0]?.[1].code, room.stats.faults, events], ["protocol", 1, []], JSON.stringify(bad));
     assert.deepEqual(ws.took(ACK), []);
     await fake.advance(125);
-    assert.equal(fake.socket.url, "ws://game.test/v1/connect?resume=tok&tick=10&key=1");
+    assert.equal(fake.socket.url, "ws://game.test/v1/connect?tick=10&key=1");
   }
   const { room, ws } = await joined();
   ws.raw("text");
@@ -518,7 +537,7 @@ test("connect rejects with the reason of a refusal", async () => {
 
 test("connect matches again when the ticket no longer counts, a few times", async () => {
   const fake = new Fake();
-  fake.answer = ({ init }) => (init.method ? { body: { url: "ws://game.test/c?ticket=t" } } : { status: 410, body: { code: "ticket_expired", message: "late" } });
+  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { url: "ws://game.test/c?ticket=t" } } : { status: 410, body: { code: "ticket_expired", message: "late" } });
   const joining = connect(fake.options);
   joining.catch(() => {});
   for (let i = 0; i < 3; i++) {
