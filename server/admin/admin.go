@@ -6,7 +6,6 @@
 package admin
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -40,9 +39,9 @@ type Rooms interface {
 	Lock(id string, locked bool) bool
 }
 
-// Config is what an API needs. Registry and Rooms are required.
+// Config is what an API needs. Token, Registry and Rooms are required.
 type Config struct {
-	Token    string           // at least MinToken bytes; "": a random one, see API.Token
+	Token    string           // required: at least MinToken bytes
 	Registry *player.Registry // of all sessions of the server
 	Rooms    Rooms
 	Addr     func(*http.Request) netip.Addr // of whoever sent a request; nil: as the connection says
@@ -56,17 +55,12 @@ func (c *Config) Validate() error {
 	if c.Registry == nil || c.Rooms == nil {
 		faults = append(faults, errors.New("admin: Registry or Rooms is missing"))
 	}
-	if err := CheckToken(c.Token); err != nil {
-		faults = append(faults, err)
-	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, CheckToken(c.Token))...)
 }
 
-// CheckToken says what is wrong with a token. The empty one, which stands for a random one, is right.
+// CheckToken says what is wrong with a token.
 func CheckToken(token string) error {
 	switch {
-	case token == "":
-		return nil
 	case len(token) < MinToken:
 		return fmt.Errorf("admin: the token has %d bytes: it needs at least %d, from a random source", len(token), MinToken)
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
@@ -80,13 +74,12 @@ type Stats struct {
 	Served   atomic.Int64 // requests carried out
 	Refused  atomic.Int64 // requests with the right token that were at fault
 	Denied   atomic.Int64 // requests without the right token
-	Throttle atomic.Int64 // of these: not even looked at, too many having come from the address
+	Throttle atomic.Int64 // of these: told to wait, too many having come from the address
 }
 
 // API serves the requests.
 type API struct {
 	cfg      Config
-	token    string
 	sum      [sha256.Size]byte // of the token
 	failures failures
 	mux      *http.ServeMux
@@ -106,17 +99,10 @@ func New(cfg Config) (*API, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	a := &API{cfg: cfg, token: cfg.Token}
-	if a.token == "" {
-		a.token = rand.Text()
-	}
-	a.sum = sha256.Sum256([]byte(a.token))
+	a := &API{cfg: cfg, sum: sha256.Sum256([]byte(cfg.Token))}
 	a.mux = a.routes()
 	return a, nil
 }
-
-// Token is the token in use. Show it to nobody but the operator.
-func (a *API) Token() string { return a.token }
 
 // Prefix is where the API's paths begin.
 const Prefix = "/v1/admin/"
@@ -164,29 +150,30 @@ func (a *API) routes() *http.ServeMux {
 }
 
 // ServeHTTP implements http.Handler for all paths that begin with Prefix. Nothing of a request is looked at
-// before its token.
+// before its token. The right one always passes: whoever shares an address with the operator, as behind a proxy, must not
+// be able to shut the operator out. Guessing is hopeless all the same: a token has MinToken random bytes.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.permitted(r) {
+		a.mux.ServeHTTP(w, r)
+		return
+	}
 	now, addr := time.Now(), a.cfg.Addr(r)
-	if wait, ok := a.failures.allow(now, addr); !ok {
-		a.cfg.Stats.Denied.Add(1)
+	a.cfg.Stats.Denied.Add(1)
+	wait, last := a.failures.note(now, addr)
+	if last {
+		a.cfg.Log.Warn("admin requests with a wrong token: the address has to wait", "addr", addr.String())
+	}
+	if wait > 0 {
 		a.cfg.Stats.Throttle.Add(1)
 		api.Refuse(w, http.StatusTooManyRequests, &protocol.HTTPError{
 			Code: protocol.ErrRateLimited, Message: "too many requests with a wrong token came from your address: wait",
 		}, wait)
 		return
 	}
-	if !a.permitted(r) {
-		a.cfg.Stats.Denied.Add(1)
-		if a.failures.note(now, addr) {
-			a.cfg.Log.Warn("admin requests with a wrong token: the address has to wait", "addr", addr.String())
-		}
-		api.Refuse(w, http.StatusUnauthorized, &protocol.HTTPError{
-			Code:    protocol.ErrUnauthorized,
-			Message: "the admin token is missing or wrong: send \"Authorization: Bearer TOKEN\" with the one from --admin-token, or the one that the server printed when it started",
-		}, 0)
-		return
-	}
-	a.mux.ServeHTTP(w, r)
+	api.Refuse(w, http.StatusUnauthorized, &protocol.HTTPError{
+		Code:    protocol.ErrUnauthorized,
+		Message: "the admin token is missing or wrong: send \"Authorization: Bearer TOKEN\" with the one from --admin-token, or the one that the server printed on its terminal",
+	}, 0)
 }
 
 // permitted compares the sums, so that the time it takes tells nothing, not even the token's length.
@@ -210,11 +197,19 @@ func refuse(status int, code, format string, args ...any) error {
 	return &refusal{protocol.HTTPError{Code: code, Message: fmt.Sprintf(format, args...)}, status}
 }
 
+// done is the answer to a request that changed something, and what the log tells of it.
+type done struct {
+	answer any
+	action string
+	about  []any // of a log entry: the target, and why
+}
+
 func (a *API) answer(w http.ResponseWriter, r *http.Request, v any, err error) {
 	if err == nil {
 		a.cfg.Stats.Served.Add(1)
-		if r.Method != http.MethodGet {
-			a.cfg.Log.Info("admin request", "method", r.Method, "path", r.URL.Path, "addr", a.cfg.Addr(r).String())
+		if d, ok := v.(done); ok {
+			a.cfg.Log.Info("admin: "+d.action, append(d.about, "addr", a.cfg.Addr(r).String())...)
+			v = d.answer
 		}
 		api.Write(w, http.StatusOK, v)
 		return

@@ -15,26 +15,15 @@ const (
 	maxFailing        = 1024 // addresses that are remembered
 )
 
-// failures holds back addresses that send wrong tokens. The zero value is ready.
+// failures tells addresses that send wrong tokens to wait. The zero value is ready.
 type failures struct {
 	mu     sync.Mutex
 	places map[netip.Prefix]*rate.Limiter
 }
 
-// allow reports whether requests from addr are looked at, and if not, how long it should wait.
-func (f *failures) allow(now time.Time, addr netip.Addr) (wait time.Duration, ok bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	tokens := f.places[prefixOf(addr)]
-	if tokens == nil {
-		return 0, true
-	}
-	missing := 1 - tokens.TokensAt(now)
-	return time.Duration(missing / failuresPerSecond * float64(time.Second)), missing <= 0
-}
-
-// note counts a wrong token. It reports whether that was the last one that addr may send for now.
-func (f *failures) note(now time.Time, addr netip.Addr) (last bool) {
+// note counts a wrong token. wait is above 0 if too many came from addr; last reports that this was the last one that is
+// not told to wait.
+func (f *failures) note(now time.Time, addr netip.Addr) (wait time.Duration, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := prefixOf(addr)
@@ -44,8 +33,11 @@ func (f *failures) note(now time.Time, addr netip.Addr) (last bool) {
 		tokens = rate.NewLimiter(failuresPerSecond, failuresBurst)
 		f.places[p] = tokens
 	}
-	tokens.AllowN(now, 1)
-	return tokens.TokensAt(now) < 1
+	if tokens.AllowN(now, 1) {
+		return 0, tokens.TokensAt(now) < 1
+	}
+	missing := 1 - tokens.TokensAt(now)
+	return time.Duration(missing / failuresPerSecond * float64(time.Second)), false
 }
 
 // makeRoomLocked forgets addresses that have paid, and if there are none, any one.

@@ -96,11 +96,12 @@ func (a *API) message(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, bad("%v", err)
 	}
+	var target []any
 	switch {
 	case to.All:
-		n = a.cfg.Registry.Broadcast(e)
+		n, target = a.cfg.Registry.Broadcast(e), []any{"to", "all"}
 	case to.User != "":
-		n = a.cfg.Registry.Send(to.User, e)
+		n, target = a.cfg.Registry.Send(to.User, e), []any{"user", to.User}
 	default:
 		in, err := a.find(to.Room)
 		if err != nil {
@@ -108,9 +109,9 @@ func (a *API) message(w http.ResponseWriter, r *http.Request) (any, error) {
 		}
 		in.Announce(e)
 		info := in.Info()
-		n = info.Players + info.Spectators
+		n, target = info.Players+info.Spectators, []any{"room", in.ID()}
 	}
-	return Reached{n}, nil
+	return done{Reached{n}, "message", append(target, "name", req.Name, "reached", n)}, nil
 }
 
 // plain decodes JSON to what msgpack encodes most briefly: whole numbers are integers, not floats.
@@ -163,7 +164,8 @@ func (a *API) kick(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	if req.Room == "" {
-		return Kicked{a.cfg.Registry.Kick(req.User, req.Reason)}, nil
+		n := a.cfg.Registry.Kick(req.User, req.Reason)
+		return done{Kicked{n}, "kick", []any{"user", req.User, "reason", req.Reason, "kicked", n}}, nil
 	}
 	in, err := a.find(req.Room)
 	if err != nil {
@@ -176,7 +178,7 @@ func (a *API) kick(w http.ResponseWriter, r *http.Request) (any, error) {
 			n++
 		}
 	}
-	return Kicked{n}, nil
+	return done{Kicked{n}, "kick", []any{"user", req.User, "room", in.ID(), "reason", req.Reason, "kicked", n}}, nil
 }
 
 func (a *API) ban(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -194,7 +196,8 @@ func (a *API) ban(w http.ResponseWriter, r *http.Request) (any, error) {
 	until := time.Now().Add(d)
 	// First, so that who is kicked does not come back at once.
 	a.cfg.Registry.Ban(req.User, until, req.Reason)
-	return Banned{until.UTC().Round(time.Second), a.cfg.Registry.Kick(req.User, req.Reason)}, nil
+	b := Banned{until.UTC().Round(time.Second), a.cfg.Registry.Kick(req.User, req.Reason)}
+	return done{b, "ban", []any{"user", req.User, "for", req.For, "until", b.Until, "reason", req.Reason, "kicked", b.Kicked}}, nil
 }
 
 func (a *API) unban(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -203,7 +206,7 @@ func (a *API) unban(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, refuse(http.StatusNotFound, protocol.ErrNotFound, "the user %.255q is not banned: user ids are told apart to the letter", user)
 	}
 	a.cfg.Registry.Ban(user, now, "")
-	return Lifted{user}, nil
+	return done{Lifted{user}, "unban", []any{"user", user}}, nil
 }
 
 func (a *API) bans(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -131,7 +131,7 @@ func (a *API) closeRoom(w http.ResponseWriter, r *http.Request) (any, error) {
 	if !a.cfg.Rooms.Close(to.ID(), req.Reason) {
 		return nil, unknownRoom(to.ID())
 	}
-	return Done{Room: to.ID()}, nil
+	return done{Done{Room: to.ID()}, "close room", []any{"room", to.ID(), "kind", to.Info().Kind, "reason", req.Reason}}, nil
 }
 
 func (a *API) lockRoom(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -151,7 +151,11 @@ func (a *API) lockRoom(w http.ResponseWriter, r *http.Request) (any, error) {
 	if !a.cfg.Rooms.Lock(to.ID(), *req.Locked) {
 		return nil, unknownRoom(to.ID())
 	}
-	return Done{to.ID(), req.Locked}, nil
+	action := "unlock room"
+	if *req.Locked {
+		action = "lock room"
+	}
+	return done{Done{to.ID(), req.Locked}, action, []any{"room", to.ID(), "kind", to.Info().Kind}}, nil
 }
 
 func (a *API) find(id string) (*room.Room, error) {
