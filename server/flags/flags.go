@@ -25,6 +25,8 @@ type Flag struct {
 type Set struct {
 	Prefix string // of the variables, such as "TICKHALL_"
 	Flags  []Flag // in the order in which --help shows them
+
+	checks []func() error
 }
 
 // Add adds a flag. form is its name and what --help calls its value, such as "max-rooms N"; a name alone is a switch.
@@ -33,6 +35,9 @@ func (s *Set) Add(form, def, usage string, set func(string) error) {
 	variable := s.Prefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 	s.Flags = append(s.Flags, Flag{Name: name, Value: value, Variable: variable, Default: def, Usage: usage, Set: set})
 }
+
+// Check has Parse call check when all values are set: for what is allowed or not together with other flags.
+func (s *Set) Check(check func() error) { s.checks = append(s.checks, check) }
 
 // Parse sets what args give, and of the rest what getenv knows and is not empty. The error is one line that names the
 // flag or the variable at fault, or flag.ErrHelp if help was asked for.
@@ -73,6 +78,11 @@ func (s *Set) Parse(args []string, getenv func(string) (string, bool)) error {
 		}
 		if err := f.Set(v); err != nil {
 			return fmt.Errorf("%s=%s: %w", f.Variable, v, err)
+		}
+	}
+	for _, check := range s.checks {
+		if err := check(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -34,6 +34,8 @@ type Config struct {
 	// MetricsListen is where /metrics is served to whoever reaches it: HOST:PORT or :PORT. "" is with all else, but only
 	// to this machine and private networks; "off" is nowhere.
 	MetricsListen string
+	// AdminListen is where the admin API is served: HOST:PORT or :PORT. "" is with all else; "off" is nowhere.
+	AdminListen string
 
 	// Pages are the author's own, before those built in: play/NAME.html is the page of kind NAME, index.html the start page,
 	// and what they load lies beside them. What begins with a dot is not served.
@@ -46,7 +48,7 @@ type Config struct {
 	MaxPlayers int           // players and spectators in all rooms; 20,000 by default
 
 	Auth       auth.Config // who players are: guests, unless it has keys for tokens; its Log is this one's if nil
-	AdminToken string      // of the admin API, at least 16 bytes; "": a random one, see Host.AdminToken
+	AdminToken string      // of the admin API, at least 16 bytes; "": there is no admin API
 
 	Limits               player.Limits // of what each player sends
 	Connections, Matches gateway.Limit // of each address
@@ -59,12 +61,21 @@ type Config struct {
 func (c *Config) Validate() error {
 	l, g := c.lobby(), c.gateway()
 	g.Lobby, g.Tickets = gateway.FromLobby(nil), new(auth.Tickets) // New puts the real ones there
-	faults := []error{l.Validate(), g.Validate(), c.Auth.Validate(), admin.CheckToken(c.AdminToken)}
+	faults := []error{l.Validate(), g.Validate(), c.Auth.Validate()}
 	if c.Listener == nil && c.Listen != "" {
 		faults = append(faults, checkAddress(c.Listen))
 	}
-	if err := checkMetricsListen(c.MetricsListen); err != nil {
+	if err := checkAside(c.MetricsListen); err != nil {
 		faults = append(faults, fmt.Errorf("host: MetricsListen: %w", err))
+	}
+	if err := checkAside(c.AdminListen); err != nil {
+		faults = append(faults, fmt.Errorf("host: AdminListen: %w", err))
+	}
+	switch {
+	case c.AdminToken != "":
+		faults = append(faults, admin.CheckToken(c.AdminToken))
+	case c.AdminListen != "" && c.AdminListen != off:
+		faults = append(faults, fmt.Errorf("host: the admin API has an address, %s, but no token: set TICKHALL_ADMIN_TOKEN, or --admin-token-file, to at least 16 random bytes", c.AdminListen))
 	}
 	if c.Limits.Messages < 0 || c.Limits.Bytes < 0 {
 		faults = append(faults, errors.New("host: Limits is negative: use 0 for the default"))

@@ -23,7 +23,7 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 	})
 	f.Add("metrics-listen ADDRESS", "", "where to serve /metrics to whoever reaches it; without one it is served with all else, but only to this machine and private networks; off for nowhere", func(s string) error {
 		cfg.MetricsListen = s
-		return checkMetricsListen(s)
+		return checkAside(s)
 	})
 	f.Add("origins LIST", "", "other origins whose pages may use this server, separated by commas, such as https://play.example.com; * for all", func(s string) error {
 		cfg.Origins = nil

@@ -2,8 +2,8 @@
 // listens, and stops in good order. Main is a whole program; an author's own main calls it with the
 // author's kinds.
 //
-// Goroutines: in Run, one each for the lobby, the queues, the heartbeats, the keys of tokens, the HTTP server and that
-// of metrics, if they have an address of their own, all waited for; those that net/http starts for its connections. What else there is stands in packages lobby, room and gateway.
+// Goroutines: in Run, one each for the lobby, the queues, the heartbeats, the keys of tokens, the HTTP server and those
+// of metrics and the admin API, if they have an address of their own, all waited for; those that net/http starts for its connections. What else there is stands in packages lobby, room and gateway.
 package host
 
 import (
@@ -34,8 +34,11 @@ const (
 	readTimeout    = 10 * time.Second // to read a request; connections that were upgraded have their own
 	headerTimeout  = 5 * time.Second  // of this, to read its header
 	writeTimeout   = 30 * time.Second // to write an answer
-	idleTimeout    = time.Minute      // between two requests of a connection
 	maxHeaderBytes = 16 << 10
+
+	// idleTimeout is between two requests of a connection. Load balancers keep one for 60 or 75 s, and must be the
+	// ones who end it: else a request goes into a connection that is being closed.
+	idleTimeout = 2 * time.Minute
 
 	// seatFor is a little longer than a ticket is good for, so that a ticket that has not expired finds
 	// its seat.
@@ -128,6 +131,12 @@ func (h *Host) Run(ctx context.Context) error {
 		return err
 	}
 	defer stopMetrics()
+	stopAdmin, err := h.serveAdmin()
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	defer stopAdmin()
 	server := &http.Server{
 		Handler: h.handler, ReadTimeout: readTimeout, ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnState: h.gateway.Stats().CountSilent(),

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -163,7 +164,19 @@ func TestHostServesTheAPIAndThePages(t *testing.T) {
 			{"HEAD", "/v1/kinds", "", 200, "", "application/json"},
 			{"HEAD", "/v1/rooms", "", 200, "", "application/json"},
 			{"GET", "/v1/nothing", "", 404, "not_found", "application/json"},
-			{"GET", "/v1/admin", "", 401, "unauthorized", "application/json"},
+			{"GET", "/v1/admin", "", 404, "not_found", "application/json"},
+			{"GET", "/v1", "", 404, "not_found", "application/json"},
+			{"GET", "/v1/", "", 404, "not_found", "application/json"},
+			{"GET", "/v1/match/", "", 404, "not_found", "application/json"},
+			{"GET", "/v1/./match", "", 404, "not_found", "application/json"},
+			{"POST", "/v1/x/../match", "{}", 404, "not_found", "application/json"},
+			{"GET", "/v1/%2e%2e/x", "", 404, "not_found", "application/json"},
+			{"PATCH", "/v1/nothing", "", 404, "not_found", "application/json"},
+			{"DELETE", "/v1/rooms", "", 405, "method_not_allowed", "application/json"},
+			{"POST", "/v2/match", "{}", 404, "begins with /v1/", "application/json"},
+			{"GET", "/v2", "", 404, "begins with /v1/", "application/json"},
+			{"HEAD", "/v12/x/y", "", 404, "", "application/json"},
+			{"GET", "/v2x", "", 404, "See the games", "text/html; charset=utf-8"},
 			{"POST", "/v1/admin/rooms//close", "{}", 404, "a part of the path is empty", "application/json"},
 			{"GET", "/nothing", "", 404, "", "text/html; charset=utf-8"},
 			{"POST", "/v1/match", `{"kind": "trial", "mode": "quick", "name": "Ada"}`, 200, "ticket", "application/json"},
@@ -199,7 +212,7 @@ func TestPagesOfListedOriginsMayUseTheServer(t *testing.T) {
 			{"GET", "/v1/rooms", "https://play.test", 200, "https://play.test"},
 			{"GET", "/v1/rooms", "https://evil.test", 403, ""},
 			{"GET", "/js/tickhall.js", "https://play.test", 200, "*"},
-			{"OPTIONS", "/v1/admin/rooms", "https://play.test", 401, ""},
+			{"OPTIONS", "/v1/admin/rooms", "https://play.test", 404, ""},
 		} {
 			req, err := http.NewRequestWithContext(t.Context(), c.method, "http://tickhall.test"+c.path, nil)
 			require.NoError(t, err)
@@ -253,6 +266,26 @@ func TestStopWaitsForGraceAtTheMost(t *testing.T) {
 		f.stop()
 		require.NoError(t, <-f.ended)
 		require.Less(t, time.Since(began), 6*time.Second)
+	})
+}
+
+// A load balancer that keeps connections for a minute, or 75 s, must be the one who ends them: else it sends a request into
+// a connection that is just being closed.
+func TestIdleConnectionOutlivesThatOfALoadBalancer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, Config{Kinds: []room.AnyKind{new(trial).kind()}})
+		f.client.Transport.(*http.Transport).DisableKeepAlives = false
+		require.Equal(t, http.StatusOK, f.status("/healthz"))
+		f.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("the connection was not kept")
+		}
+		for range 3 {
+			time.Sleep(100 * time.Second)
+			require.Equal(t, http.StatusOK, f.status("/healthz"))
+		}
+		f.client.CloseIdleConnections()
+		f.stop()
+		require.NoError(t, <-f.ended)
 	})
 }
 

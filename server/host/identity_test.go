@@ -2,11 +2,14 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,6 +53,17 @@ func TestIdentitySettingsComeFromFlagsVariablesAndFiles(t *testing.T) {
 	}, cfg)
 }
 
+func TestSecretsComeFromFilesToo(t *testing.T) {
+	token, key := strings.Repeat("t", 16), strings.Repeat("k", 32)
+	for _, end := range []string{"", "\n", "\r\n"} {
+		cfg, _, err := parse([]string{"--admin-token-file", write(t, token+end)}, env(map[string]string{"TICKHALL_GUEST_KEY_FILE": write(t, key+end)}))
+		require.NoError(t, err)
+		require.Equal(t, Config{AdminToken: token, Auth: auth.Config{GuestKey: []byte(key)}}, cfg)
+	}
+	_, _, err := parse([]string{"--admin-token-file", write(t, token)}, env(map[string]string{"TICKHALL_ADMIN_TOKEN": token}))
+	require.ErrorContains(t, err, "--admin-token and --admin-token-file, or their variables, are both given")
+}
+
 func TestBadIdentitySettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -70,6 +84,12 @@ func TestBadIdentitySettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 		{"JWKS by another scheme", []string{"--jwt-jwks", "ftp://id.example/jwks"}, "https://issuer.example.com"},
 		{"skew", []string{"--jwt-skew", "1h"}, "up to 10m0s"},
 		{"guests", []string{"--guests=some"}, "true or false"},
+		{"no such guest key", []string{"--guest-key-file", "/no/such"}, "--guest-key-file /no/such: "},
+		{"no such admin token", []string{"--admin-token-file", "/no/such"}, "no such file"},
+		{"short admin token in a file", []string{"--admin-token-file", write(t, "hush\n")}, "at least 16"},
+		{"a secret twice", []string{"--admin-token", "hush hush hush hush", "--admin-token-file", write(t, "hush hush hush hush")}, "are both given: leave one out"},
+		{"admin address", []string{"--admin-listen", "9000"}, "must be HOST:PORT"},
+		{"admin address without a token", []string{"--admin-listen", ":9000"}, "no token"},
 		{"issuer without keys", []string{"--jwt-issuer", "x"}, "configure a secret"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,50 +103,127 @@ func TestBadIdentitySettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 	}
 }
 
-// Elsewhere than on a terminal, every line is JSON, this one too.
-func TestAdminTokenIsPrintedOnceIfItWasMadeUp(t *testing.T) {
+// Elsewhere than on a terminal, every line is JSON, and a log is no place for a token.
+func TestWithoutTerminalAndTokenThereIsNoAdminAPI(t *testing.T) {
 	cmd, next := launch(t)
-	var tokens []string
+	var told bool
 	for line := ""; !strings.Contains(line, `"msg":"stopped"`); {
 		line = next("")
-		var entry struct{ Msg, Token string }
-		require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
-		if entry.Token != "" {
-			require.Contains(t, entry.Msg, "TICKHALL_ADMIN_TOKEN")
-			tokens = append(tokens, entry.Token)
-		}
+		require.True(t, json.Valid([]byte(line)), line)
+		require.NotRegexp(t, `[A-Z2-7]{26}`, line)
+		told = told || strings.Contains(line, "the admin API is off") && strings.Contains(line, "TICKHALL_ADMIN_TOKEN")
 		if strings.Contains(line, "Tickhall is ready") {
+			url := regexp.MustCompile(`http://[0-9.:]+`).FindString(line)
+			res, err := http.Get(url + "/v1/admin/rooms")
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, http.StatusNotFound, res.StatusCode)
+			http.DefaultClient.CloseIdleConnections()
 			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 		}
 	}
 	require.NoError(t, cmd.Wait())
-	require.Len(t, tokens, 1)
-	require.Regexp(t, `^[A-Z2-7]{26}$`, tokens[0])
+	require.True(t, told)
 }
 
-func TestAdminTokenStandsInALineOfItsOwnOnATerminal(t *testing.T) {
-	var out bytes.Buffer
-	program{err: &out, terminal: true}.tellAdminToken("TOKEN")
-	require.Equal(t, "tickhall: the admin token is TOKEN until the next start; TICKHALL_ADMIN_TOKEN sets another\n", out.String())
+func TestTerminalIsShownTheAdminTokenThatWasMadeUp(t *testing.T) {
+	cmd, next := launch(t, asProgram+"="+onTerminal)
+	line := next("the admin token is ")
+	require.Regexp(t, `^tickhall: the admin token is [A-Z2-7]{26} until the next start; TICKHALL_ADMIN_TOKEN sets another$`, line)
+	token := regexp.MustCompile(`[A-Z2-7]{26}`).FindString(line)
+	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(next("Tickhall is ready"))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/admin/rooms", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	http.DefaultClient.CloseIdleConnections()
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	next("msg=stopped")
+	require.NoError(t, cmd.Wait())
 }
 
 func TestAdminTokenThatWasGivenIsNotPrinted(t *testing.T) {
-	t.Setenv("TICKHALL_ADMIN_TOKEN", "a-token-that-is-quite-random")
-	cmd, next := launch(t)
-	for line := next(""); !strings.Contains(line, `"msg":"stopped"`); line = next("") {
-		require.NotContains(t, line, "admin token")
-		require.NotContains(t, line, "a-token-that-is-quite-random")
-		if strings.Contains(line, "Tickhall is ready") {
-			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	for _, as := range []string{"1", onTerminal} {
+		cmd, next := launch(t, asProgram+"="+as, "TICKHALL_ADMIN_TOKEN=a-token-that-is-quite-random")
+		for line := next(""); !strings.Contains(line, "stopped"); line = next("") {
+			require.NotContains(t, line, "admin token")
+			require.NotContains(t, line, "a-token-that-is-quite-random")
+			if strings.Contains(line, "Tickhall is ready") {
+				require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+			}
 		}
+		require.NoError(t, cmd.Wait())
 	}
-	require.NoError(t, cmd.Wait())
+}
+
+func TestAdminAPIIsServedWhereItIsAskedFor(t *testing.T) {
+	const token = "a-token-that-is-quite-random"
+	for _, c := range []struct {
+		name, token, listen string
+		want                int
+	}{
+		{"with all else", token, "", http.StatusUnauthorized},
+		{"without a token", "", "", http.StatusNotFound},
+		{"off", token, "off", http.StatusNotFound},
+		{"elsewhere", token, "127.0.0.1:0", http.StatusNotFound},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, err := New(Config{Kinds: []room.AnyKind{new(trial).kind()}, AdminToken: c.token, AdminListen: c.listen, Log: slog.New(slog.DiscardHandler)})
+			require.NoError(t, err)
+			for _, path := range []string{"/v1/admin", "/v1/admin/rooms"} {
+				w := h.get(path, "127.0.0.1:1")
+				require.Equal(t, c.want, w.Code)
+				require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+				if c.want == http.StatusNotFound {
+					require.Contains(t, w.Body.String(), "--admin-listen")
+				}
+			}
+		})
+	}
+	_, err := New(Config{Kinds: []room.AnyKind{new(trial).kind()}, AdminListen: ":0"})
+	require.ErrorContains(t, err, "no token: set TICKHALL_ADMIN_TOKEN")
+	_, err = New(Config{Kinds: []room.AnyKind{new(trial).kind()}, AdminListen: "9000", AdminToken: token})
+	require.ErrorContains(t, err, "AdminListen")
+}
+
+func TestAdminAPIHasAnAddressOfItsOwnIfAsked(t *testing.T) {
+	urls := make(chan string, 1)
+	log := logged(func(line string) {
+		if u := regexp.MustCompile(`http://\S+/v1/admin/`).FindString(line); u != "" {
+			urls <- u
+		}
+	})
+	h, err := New(Config{
+		Kinds: []room.AnyKind{new(trial).kind()}, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", AdminToken: "a-token-that-is-quite-random",
+		Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	url := <-urls
+	for path, want := range map[string]int{url + "rooms": 200, strings.TrimSuffix(url, "/v1/admin/") + "/v1/kinds": 404} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer a-token-that-is-quite-random")
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, want, res.StatusCode, path)
+		require.Equal(t, "application/json", res.Header.Get("Content-Type"))
+	}
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	require.NoError(t, <-ended)
 }
 
 func (f *fixture) admin(method, path, body string) (int, string) {
 	req, err := http.NewRequestWithContext(f.t.Context(), method, "http://tickhall.test"+path, strings.NewReader(body))
 	require.NoError(f.t, err)
-	req.Header.Set("Authorization", "Bearer "+f.AdminToken())
+	req.Header.Set("Authorization", "Bearer "+f.cfg.AdminToken)
 	res, err := f.client.Do(req)
 	require.NoError(f.t, err)
 	defer res.Body.Close()
@@ -138,7 +235,6 @@ func (f *fixture) admin(method, path, body string) (int, string) {
 func TestAdminAPIIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, Config{Kinds: []room.AnyKind{new(trial).kind()}, AdminToken: "a-token-that-is-quite-random"})
-		require.Equal(t, "a-token-that-is-quite-random", f.AdminToken())
 		require.Equal(t, 401, f.status("/v1/admin/rooms"))
 		closed := f.join()
 		time.Sleep(time.Second)

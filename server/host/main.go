@@ -3,6 +3,7 @@ package host
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -54,10 +55,14 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 	if p.terminal {
 		cfg.Log = slog.New(slog.NewTextHandler(p.err, options))
 	}
-	var h *Host
+	made := ""
+	if p.terminal && cfg.AdminToken == "" && cfg.AdminListen != off {
+		made = rand.Text()
+		cfg.AdminToken = made
+	}
 	cfg.Ready = func(url string) {
-		if cfg.AdminToken == "" {
-			p.tellAdminToken(h.AdminToken())
+		if made != "" { // by no entry of a log: others may read that
+			fmt.Fprintf(p.err, "tickhall: the admin token is %s until the next start; TICKHALL_ADMIN_TOKEN sets another\n", made)
 		}
 		if p.terminal {
 			fmt.Fprintln(p.out, "Tickhall is ready: "+url) // by itself, so that a terminal makes it a link
@@ -65,7 +70,7 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 		}
 		cfg.Log.Info("Tickhall is ready: " + url)
 	}
-	h, err = New(cfg)
+	h, err := New(cfg)
 	if err != nil {
 		return p.fail(2, err)
 	}
@@ -81,17 +86,6 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 		return p.fail(1, err)
 	}
 	return 0
-}
-
-// tellAdminToken prints the token that was made up, whatever the least level that is logged. It is no entry of the log on
-// a terminal; elsewhere it looks like one, since what reads these lines wants JSON in each.
-func (p program) tellAdminToken(token string) {
-	const advice = "until the next start; TICKHALL_ADMIN_TOKEN sets another"
-	if p.terminal {
-		fmt.Fprintf(p.err, "tickhall: the admin token is %s %s\n", token, advice)
-		return
-	}
-	slog.New(slog.NewJSONHandler(p.err, nil)).Info("an admin token was made up "+advice, "token", token)
 }
 
 // fail prints one line for each fault.

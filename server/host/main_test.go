@@ -16,15 +16,22 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/room"
 )
 
-// asProgram makes the test binary run Main.
-const asProgram = "HOST_TEST_AS_PROGRAM"
+// asProgram makes the test binary run Main, or if it is onTerminal, what Main runs on a terminal.
+const (
+	asProgram  = "HOST_TEST_AS_PROGRAM"
+	onTerminal = "terminal"
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	if as := os.Getenv(asProgram); as != "" {
 		game := &trial{release: make(chan struct{})}
 		game.hangs.Store(true)
+		if as == onTerminal {
+			os.Exit(run(program{args: os.Args[1:], getenv: os.LookupEnv, out: os.Stderr, err: os.Stderr, terminal: true}, []room.AnyKind{game.kind()}))
+		}
 		Main(game.kind())
 	}
 	goleak.VerifyTestMain(m)
@@ -32,9 +39,9 @@ func TestMain(m *testing.M) {
 
 // launch runs Main in a process of its own. next returns the first line from now on of what it logs that
 // holds text.
-func launch(t *testing.T) (cmd *exec.Cmd, next func(text string) string) {
+func launch(t *testing.T, env ...string) (cmd *exec.Cmd, next func(text string) string) {
 	cmd = exec.Command(os.Args[0], "--listen", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(append(os.Environ(), asProgram+"=1"), env...)
 	out, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

@@ -1,29 +1,14 @@
 package host
 
 import (
-	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/metrics"
 )
-
-// metricsOff stands in place of an address for metrics that are not served.
-const metricsOff = "off"
-
-// checkMetricsListen says what is wrong with Config.MetricsListen.
-func checkMetricsListen(s string) error {
-	if s == "" || s == metricsOff {
-		return nil
-	}
-	return checkAddress(s)
-}
 
 // Metrics is what /metrics serves. An author's own metrics are registered here, before Run.
 func (h *Host) Metrics() *prometheus.Registry { return h.metrics }
@@ -56,24 +41,7 @@ func (h *Host) routeMetrics(mux *http.ServeMux) {
 // serveMetrics serves metrics at an address of their own, if they have one, to whoever reaches it. stop ends that
 // and waits for it.
 func (h *Host) serveMetrics() (stop func(), err error) {
-	if h.cfg.MetricsListen == "" || h.cfg.MetricsListen == metricsOff {
-		return func() {}, nil
-	}
-	listener, err := net.Listen("tcp", h.cfg.MetricsListen)
-	if err != nil {
-		return nil, fmt.Errorf("%w: choose another address with --metrics-listen", err)
-	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+metrics.Path, metrics.Handler(h.metrics, h.cfg.Log))
-	server := &http.Server{
-		Handler: mux, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(h.cfg.Log.Handler(), slog.LevelWarn),
-	}
-	h.cfg.Log.Info("metrics are served", "url", "http://"+reachable(listener.Addr())+metrics.Path)
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = server.Serve(listener) }) // until stop
-	return func() {
-		_ = server.Close() // a scrape that is left gets cut
-		wg.Wait()
-	}, nil
+	return h.serveAside(h.cfg.MetricsListen, "metrics-listen", "metrics are served", metrics.Path, mux)
 }

@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/js"
-	"github.com/tickhall/tickhall/server/admin"
 	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/web"
 )
@@ -17,8 +17,7 @@ import (
 func (h *Host) routes() http.Handler {
 	mux := http.NewServeMux()
 	h.gateway.Routes(mux)
-	mux.Handle(admin.Prefix, h.admin)
-	mux.Handle(strings.TrimSuffix(admin.Prefix, "/"), h.admin) // not by a redirect, which would be no JSON
+	h.routeAdmin(mux)
 	mux.HandleFunc("/v1/kinds", h.kinds)
 	mux.HandleFunc("/healthz", h.health)
 	mux.HandleFunc("/readyz", h.readiness)
@@ -26,15 +25,32 @@ func (h *Host) routes() http.Handler {
 	mux.HandleFunc("GET /js/tickhall.js", client())
 	mux.Handle("/", web.Handler(h.lobby.Kinds(), h.cfg.Pages))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// An id left out, by a variable of a shell that is empty. The mux would redirect to some other path.
-		if path := r.URL.EscapedPath(); strings.HasPrefix(path, "/v1/") && strings.Contains(path, "//") {
+		if fault := faultOfPath(r.URL.EscapedPath()); fault != "" {
 			api.Refuse(w, http.StatusNotFound, &protocol.HTTPError{
-				Code: protocol.ErrNotFound, Message: fmt.Sprintf("there is no %.100q: a part of the path is empty", path),
+				Code: protocol.ErrNotFound, Message: fmt.Sprintf("there is no %.100q: %s", r.URL.EscapedPath(), fault),
 			}, 0)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// faultOfPath says what is wrong with a path of the API. Such paths get JSON, whatever is wrong with them: the mux would
+// redirect to some other path, or show a page.
+func faultOfPath(p string) string {
+	version, ok := strings.CutPrefix(p, "/v")
+	version, _, within := strings.Cut(version, "/")
+	switch {
+	case !ok || version == "" || strings.Trim(version, "0123456789") != "": // it is a page's
+		return ""
+	case strings.Contains(p, "//"): // an id left out, by a variable of a shell that is empty
+		return "a part of the path is empty"
+	case path.Clean(p) != strings.TrimSuffix(p, "/"):
+		return "a part of the path is . or .."
+	case version != "1" || !within:
+		return "what this server has begins with /v1/"
+	}
+	return ""
 }
 
 // kindInfo is what GET /v1/kinds tells of a kind of room.
