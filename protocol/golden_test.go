@@ -78,6 +78,7 @@ func toClient() (list []message) {
 	add("ERROR", fields{"tick": 0, "request": 0, "code": "rate_limited", "message": "slow down"}, protocol.AppendError(nil, 0, 0, "rate_limited", "slow down"))
 	add("CLOCK", fields{"clientTime": 0.1, "tick": 256, "fraction": 128}, protocol.AppendClock(nil, 0.1, protocol.Moment{Tick: 256, Fraction: 128}))
 	add("HASH", fields{"tick": 20, "checksum": uint32(1<<32 - 1)}, protocol.AppendHash(nil, 20, 1<<32-1))
+	add("DROPPED", fields{"tick": 70000, "count": 3}, protocol.AppendDropped(nil, 70000, 3))
 	add("BYE", fields{"code": 4205, "reason": "the match is over", "advice": "stop", "result": "81a377696e01"},
 		protocol.AppendBye(nil, protocol.CodeRoomEnded, "the match is over", []byte{0x81, 0xa3, 'w', 'i', 'n', 1}))
 	add("BYE", fields{"code": 4000, "reason": "", "advice": "resume", "result": "c0"}, protocol.AppendBye(nil, protocol.CodeSlowReader, "", nil))
@@ -178,6 +179,11 @@ func rewriteToClient(b []byte) (out []byte, err error) {
 		tick, checksum, e := protocol.ReadHash(r, n)
 		if err = e; err == nil {
 			out = protocol.AppendHash(nil, tick, checksum)
+		}
+	case protocol.KindDropped:
+		tick, count, e := protocol.ReadDropped(r, n)
+		if err = e; err == nil {
+			out = protocol.AppendDropped(nil, tick, count)
 		}
 	case protocol.KindBye:
 		code, reason, _, result, e := protocol.ReadBye(r, n)

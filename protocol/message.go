@@ -278,6 +278,25 @@ func ReadBye(r *wire.Reader, n int) (code Code, reason string, advice Advice, re
 	return code, reason, advice, result, Malformed(KindBye, r.Err())
 }
 
+// AppendDropped appends a DROPPED: count reliable events are lost that stood at this place.
+func AppendDropped(b []byte, tick, count uint32) []byte {
+	b = append(b, 0x93, byte(KindDropped))
+	b = wire.AppendUint(b, uint64(tick))
+	return wire.AppendUint(b, uint64(count))
+}
+
+// ReadDropped reads what follows the kind of a DROPPED of n elements. count is at least 1.
+func ReadDropped(r *wire.Reader, n int) (tick, count uint32, err error) {
+	if err = want(KindDropped, n, 3); err != nil {
+		return
+	}
+	tick, count = r.Uint32(), r.Uint32()
+	if r.Err() == nil && count == 0 {
+		r.Fail(wire.ErrRange)
+	}
+	return tick, count, Malformed(KindDropped, r.Err())
+}
+
 // Malformed wraps what a Reader found wrong in a message as a CloseError; it returns nil for nil.
 func Malformed(k Kind, err error) error {
 	if err == nil {

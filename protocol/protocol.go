@@ -20,7 +20,7 @@ type Kind uint8
 // Kinds that a server sends.
 const (
 	KindWelcome Kind = 1  // [1, version, room, kind, player, user, token, rate, on demand, tick, last input, schema, inputs, resumed]
-	KindKey     Kind = 2  // [2, tick, records of table 0, records of table 1, ...]
+	KindKey     Kind = 2  // [2, tick, of, part, parts, renewed, records of table 0, records of table 1, ...]
 	KindDelta   Kind = 3  // [3, tick, span, (table, leaves, changes, enters)...]
 	KindOwn     Kind = 4  // [4, last input, slack, (table, id, mask, values...)...]
 	KindEvent   Kind = 5  // [5, tick, name, body]
@@ -29,6 +29,7 @@ const (
 	KindClock   Kind = 8  // [8, client time, tick, fraction]
 	KindHash    Kind = 9  // [9, tick, checksum]
 	KindBye     Kind = 10 // [10, code, reason, advice, result]
+	KindDropped Kind = 11 // [11, tick, count]
 )
 
 // Kinds that a client sends.

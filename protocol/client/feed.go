@@ -19,7 +19,8 @@ type feed struct {
 	loop     func() // reads until the connection ends
 	welcomed bool
 	kept     bool  // the WELCOME gave the seat back
-	arrived  bool  // a snapshot has been applied
+	arrived  bool  // a snapshot has been applied, or a part of one
+	whole    bool  // and all of it
 	over     bool  // nothing more is to be taken
 	inside   bool  // our own code runs, not gws
 	err      error // why it is over

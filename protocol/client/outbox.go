@@ -32,7 +32,7 @@ type outbox struct {
 	mu      sync.Mutex
 	socket  socket // nil while there is no connection, and before its WELCOME
 	writing bool
-	joined  bool   // a snapshot was applied on this connection
+	joined  bool   // a whole snapshot was applied on this connection
 	buf     []byte // the writer's, while writing
 
 	step     time.Duration // one tick
@@ -91,12 +91,12 @@ func (o *outbox) close() {
 	o.socket, o.joined = nil, false
 }
 
-// processed notes that a message was processed whole, after which the newest snapshot is that of
-// tick.
-func (o *outbox) processed(tick uint32, now time.Duration) {
+// processed notes that a message was processed, the newest with a snapshot, or a part of one, being that of
+// tick. whole tells that the connection has brought a world.
+func (o *outbox) processed(tick uint32, whole bool, now time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if tick != 0 {
+	if whole {
 		o.joined = true
 	}
 	if tick != o.ack {

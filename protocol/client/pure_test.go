@@ -229,7 +229,7 @@ func TestAcknowledgements(t *testing.T) {
 	fresh := func(onDemand bool) (*outbox, *sink) {
 		o, s := &outbox{}, &sink{}
 		o.open(s, &protocol.Welcome{Rate: rate, OnDemand: onDemand}, false)
-		o.processed(1, step)
+		o.processed(1, true, step)
 		o.drained(step)
 		o.burst, o.asking = 0, false
 		return o, s
@@ -240,7 +240,7 @@ func TestAcknowledgements(t *testing.T) {
 		return s.written != before
 	}
 	snapshot := func(o *outbox, tick uint32, now time.Duration) {
-		o.processed(tick, now)
+		o.processed(tick, true, now)
 		o.drained(now)
 	}
 	input := func(o *outbox, now time.Duration) {

@@ -37,9 +37,9 @@ func (f *feed) receive(message []byte, now time.Duration) error {
 	if !f.arrived {
 		return nil
 	}
-	r.tick = r.replica.Tick()
-	r.out.processed(r.tick, now)
-	if !r.joined.Swap(true) {
+	r.tick = r.replica.Taken()
+	r.out.processed(r.tick, f.whole, now)
+	if f.whole && !r.joined.Swap(true) {
 		f.joined()
 	}
 	return nil
@@ -125,8 +125,8 @@ func (f *feed) take(kind protocol.Kind, rd *wire.Reader, n int, now time.Duratio
 		}
 		return nil
 	}
-	if !f.arrived && (kind == protocol.KindOwn || kind == protocol.KindHash) {
-		return protocol.Closef(protocol.CodeProtocol, "message of kind %d before the first snapshot", kind)
+	if (kind == protocol.KindOwn || kind == protocol.KindHash) && (!f.whole || r.replica.Partial()) {
+		return protocol.Closef(protocol.CodeProtocol, "message of kind %d before the first snapshot is whole", kind)
 	}
 	switch kind {
 	case protocol.KindOwn:
@@ -144,6 +144,16 @@ func (f *feed) take(kind protocol.Kind, rd *wire.Reader, n int, now time.Duratio
 		r.settle()
 		if call := r.events[string(name)]; call != nil {
 			call(body)
+		}
+	case protocol.KindDropped:
+		_, count, err := protocol.ReadDropped(rd, n)
+		if err != nil {
+			return err
+		}
+		r.settle()
+		r.counters.dropped.Add(uint64(count))
+		if r.cfg.OnDropped != nil {
+			r.cfg.OnDropped(count)
 		}
 	case protocol.KindReply:
 		_, request, body, err := protocol.ReadReply(rd, n)
@@ -248,6 +258,10 @@ func (f *feed) snapshot(kind protocol.Kind, rd *wire.Reader, n int) error {
 		if err := r.replica.Key(rd, n); err != nil {
 			return fault(kind, err)
 		}
+		f.arrived = true
+		if r.replica.Partial() {
+			return nil
+		}
 		r.counters.keyframes.Add(1)
 		r.needKey = false
 	} else {
@@ -262,8 +276,9 @@ func (f *feed) snapshot(kind protocol.Kind, rd *wire.Reader, n int) error {
 		}
 	}
 	r.counters.snapshots.Add(1)
-	if !f.arrived {
-		f.arrived = true
+	f.arrived = true
+	if !f.whole {
+		f.whole = true
 		r.counters.joins.Add(1)
 	}
 	r.fresh = true

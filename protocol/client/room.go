@@ -55,6 +55,9 @@ type Config struct {
 	OnQueue func(protocol.QueueReply)
 	// OnSnapshot is called after each snapshot, the events of its message excepted.
 	OnSnapshot func(tick uint32)
+	// OnDropped is called in place of the events that the server could not keep for this client, with their number:
+	// ask the game for what they would have told. No reply is ever lost like this.
+	OnDropped func(count uint32)
 	// OnError is told what went wrong and was dealt with: a connection lost, a refusal after which Run
 	// tries again, a checksum that differs, a body that does not fit. A *Error is a notice of the room.
 	// It must read no table and not call Do: some of this happens while the world is held.

@@ -18,6 +18,7 @@ type Stats struct {
 	Reconnects    uint64        // joins but the first
 	Inputs        uint64        // given to Inputs.Send
 	InputsDropped uint64        // of these, never sent, or given up unacknowledged: more than 128 waited, or the seat was lost
+	Dropped       uint64        // events that the server could not keep for this client: see Config.OnDropped
 	Undecoded     uint64        // events whose body did not fit the type given to On
 	Corrections   uint64        // times that the clock was wrong by more than a quarter of a second
 	Slack         int           // inputs that waited at the room when it took the last one; negative: ticks without one
@@ -29,6 +30,7 @@ type Stats struct {
 type counters struct {
 	snapshots, keyframes, skipped, in, out atomic.Uint64
 	mismatches, faults, joins, undecoded   atomic.Uint64
+	dropped                                atomic.Uint64
 	slack                                  atomic.Int64
 }
 
@@ -39,7 +41,7 @@ func (r *Room) Stats() Stats {
 		Snapshots: c.snapshots.Load(), Keyframes: c.keyframes.Load(), SkippedTicks: c.skipped.Load(),
 		BytesIn: c.in.Load(), BytesOut: c.out.Load(),
 		Mismatches: c.mismatches.Load(), Faults: c.faults.Load(), Joins: c.joins.Load(),
-		Undecoded: c.undecoded.Load(), Slack: int(c.slack.Load()),
+		Undecoded: c.undecoded.Load(), Dropped: c.dropped.Load(), Slack: int(c.slack.Load()),
 	}
 	if s.Joins > 1 {
 		s.Reconnects = s.Joins - 1

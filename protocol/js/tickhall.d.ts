@@ -131,9 +131,17 @@ export class Replica {
     rate: number;
     /** The snapshot that it holds, 0 for none. */
     tick: number;
+    /** The last KEY or DELTA that it took: what is to be acknowledged. */
+    taken: number;
+    /** The KEY of which parts have come: how many, of how many. */
+    of: number;
+    part: number;
+    parts: number;
+    /** Whether some parts of a KEY have come and some not. Meanwhile there is no world. */
+    get partial(): boolean;
     /** @type {Store[]} */
     stores: Store[];
-    /** Reads what follows the kind of a KEY of n elements. @param {Reader} r @param {number} n */
+    /** Reads what follows the kind of a KEY, or of a part of one, of n elements. @param {Reader} r @param {number} n */
     key(r: Reader, n: number): void;
     /** Reads what follows the kind of a DELTA of n elements. @param {Reader} r @param {number} n */
     delta(r: Reader, n: number): number;
@@ -144,6 +152,7 @@ export class Replica {
     };
     /** What HASH is compared with. */
     checksum(): number;
+    #private;
 }
 /**
  * RoomClock estimates the room's time, in milliseconds since its tick 0, from answers to TIME. An answer
@@ -339,6 +348,7 @@ export class Room {
         reconnects: number;
         inputs: number;
         inputsSkipped: number;
+        dropped: number;
     };
     /** Tick of the newest snapshot. */
     get tick(): number;
@@ -726,6 +736,13 @@ export type RoomEvents = {
         tick: number;
     };
     /**
+     * so many events were lost at this place: more waited for this client than the server keeps
+     */
+    dropped: {
+        tick: number;
+        count: number;
+    };
+    /**
      * a notice from the server, such as "rate_limited", or what a callback threw
      */
     error: TickhallError;
@@ -791,8 +808,11 @@ declare class Store {
     read(r: Reader, row: Row, f: Field): void;
     /** @param {Reader} r @param {Row} row @param {Field} f @param {number} v */
     set(r: Reader, row: Row, f: Field, v: number): void;
-    /** Reads records as they stand in a KEY, or in the enters of a DELTA. @param {Reader} r @param {boolean} key */
-    enter(r: Reader, key: boolean): void;
+    /**
+     * Reads records as they stand in a KEY, or in the enters of a DELTA. A KEY may have several parts.
+     * @param {Reader} r @param {boolean} key @param {boolean} [first] @param {boolean} [last]
+     */
+    enter(r: Reader, key: boolean, first?: boolean, last?: boolean): void;
     /** Reads this table's part of a DELTA over k ticks. @param {Reader} r @param {number} k */
     delta(r: Reader, k: number): void;
     /**

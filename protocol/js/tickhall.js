@@ -23,10 +23,11 @@ const MAX_DEPTH = 16;
 const MAX_UINT32 = 2 ** 32 - 1;
 const MAX_INT = 2 ** 52;
 const MAX_FLOAT = 2 ** 31 - 1;
+const MAX_PARTS = 256; // of a KEY
 const MAX_SPAN = 63; // a prediction looks no further ahead
 const TURN = 2 * Math.PI;
 
-const WELCOME = 1, KEY = 2, DELTA = 3, OWN = 4, EVENT = 5, REPLY = 6, ERROR = 7, CLOCK = 8, HASH = 9, BYE = 10;
+const WELCOME = 1, KEY = 2, DELTA = 3, OWN = 4, EVENT = 5, REPLY = 6, ERROR = 7, CLOCK = 8, HASH = 9, BYE = 10, DROPPED = 11;
 const INPUT = 1, MESSAGE = 2, ACK = 3, TIME = 4, LEAVE = 5;
 const INT = 0, BOOL = 1, FLOAT = 2, ANGLE = 3, STRING = 4;
 
@@ -604,12 +605,16 @@ class Store {
     row.n[f.index] = v === 0 ? 0 : v; // never minus zero
   }
 
-  /** Reads records as they stand in a KEY, or in the enters of a DELTA. @param {Reader} r @param {boolean} key */
-  enter(r, key) {
+  /**
+   * Reads records as they stand in a KEY, or in the enters of a DELTA. A KEY may have several parts.
+   * @param {Reader} r @param {boolean} key @param {boolean} [first] @param {boolean} [last]
+   */
+  enter(r, key, first = true, last = true) {
     const size = 1 + this.shared.length;
     let n = r.array();
     if (n % size !== 0) throw r.fault(`${this.name}: ${n} elements are no whole number of records`);
-    const stamp = ++this.stamp;
+    if (first) this.stamp++;
+    const { stamp } = this;
     for (; n > 0; n -= size) {
       const id = r.uint32();
       let row = this.rows.get(id);
@@ -628,7 +633,7 @@ class Store {
       this.mark(row);
       for (const f of this.shared) this.read(r, row, f);
     }
-    if (!key) return;
+    if (!key || !last) return;
     for (const row of this.rows.values()) if (row.stamp !== stamp) this.remove(row);
   }
 
@@ -775,6 +780,10 @@ export class Replica {
     this.rate = rate;
     /** The snapshot that it holds, 0 for none. */
     this.tick = 0;
+    /** The last KEY or DELTA that it took: what is to be acknowledged. */
+    this.taken = 0;
+    /** The KEY of which parts have come: how many, of how many. */
+    this.of = this.part = this.parts = 0;
     /** @type {Store[]} */
     this.stores = [];
     const names = new Set();
@@ -787,21 +796,45 @@ export class Replica {
     }
   }
 
-  /** Reads what follows the kind of a KEY of n elements. @param {Reader} r @param {number} n */
+  /** Whether some parts of a KEY have come and some not. Meanwhile there is no world. */
+  get partial() {
+    return this.part < this.parts;
+  }
+
+  /** Reads what follows the kind of a KEY, or of a part of one, of n elements. @param {Reader} r @param {number} n */
   key(r, n) {
-    expect(r, KEY, n, 2 + this.stores.length);
-    this.tick = 0;
-    const tick = r.uint32();
-    if (tick === 0) throw r.fault("a KEY of tick 0");
-    for (const store of this.stores) store.enter(r, true);
-    this.tick = tick;
+    expect(r, KEY, n, 6 + this.stores.length);
+    const { taken } = this, due = this.partial ? this.part + 1 : 1;
+    this.tick = this.taken = 0;
+    const tick = r.uint32(), of = r.uint32(), part = r.uint32(), parts = r.uint32();
+    if (of === 0 || of > tick || part === 0 || part > parts || parts > MAX_PARTS || (parts === 1 && of !== tick)) {
+      throw r.fault(`a KEY of tick ${tick}, ${of}, part ${part} of ${parts}`);
+    }
+    if (part > 1 && (part !== due || of !== this.of || parts !== this.parts || tick <= taken)) {
+      throw r.fault(`part ${part} of ${parts} of a KEY where part ${due} of ${this.parts} is due`);
+    }
+    this.#renewed(r);
+    Object.assign(this, { of, part, parts });
+    for (const store of this.stores) store.enter(r, true, part === 1, part === parts);
+    this.taken = tick;
+    if (part === parts) this.tick = of;
+  }
+
+  /** Reads the list of entities that carry another's id. @param {Reader} r */
+  #renewed(r) {
+    let n = r.array();
+    if (n % 2 !== 0) throw r.fault("a KEY with half an entry of a renewed entity");
+    for (; n > 0; n -= 2) {
+      const table = r.uint32(), id = r.uint32();
+      if (table >= this.stores.length || id === 0) throw r.fault(`a KEY with a renewed entity ${id} of table ${table}`);
+    }
   }
 
   /** Reads what follows the kind of a DELTA of n elements. @param {Reader} r @param {number} n */
   delta(r, n) {
     if (n < 3 || n % 4 !== 3) throw r.fault(`a DELTA of ${n} elements`);
     const tick = r.uint32(), span = r.uint32(), k = Math.min(span, MAX_SPAN);
-    if (this.tick === 0 || span === 0 || tick - span !== this.tick) {
+    if (this.tick === 0 || this.partial || span === 0 || tick - span !== this.tick) {
       throw r.fault(`a DELTA from ${tick - span} to ${tick}, where ${this.tick} is held`);
     }
     this.tick = 0;
@@ -813,7 +846,7 @@ export class Replica {
       this.stores[next++].delta(r, k);
     }
     for (; next < this.stores.length; next++) this.stores[next].follow(k);
-    this.tick = tick;
+    this.tick = this.taken = tick;
     return span;
   }
 
@@ -1437,6 +1470,7 @@ export class Table extends EntityMap {
  * @property {{tick: number, span: number}} snapshot a snapshot was applied; span is 0 for a whole world
  * @property {RoomState} state
  * @property {{name: string, body: any, tick: number}} event any event of the game; see also onEvent
+ * @property {{tick: number, count: number}} dropped so many events were lost at this place: more waited for this client than the server keeps
  * @property {TickhallError} error a notice from the server, such as "rate_limited", or what a callback threw
  * @property {TickhallError} desync the copy of the world can't be trusted and is fetched again
  * @property {{attempt: number, delay: number, error: TickhallError}} reconnecting the next try is in delay ms
@@ -1444,7 +1478,7 @@ export class Table extends EntityMap {
  * @property {{code: number, reason: string, result: any, error: TickhallError}} close for good
  */
 
-const ROOM_EVENTS = ["snapshot", "state", "event", "error", "desync", "reconnecting", "joined", "close"];
+const ROOM_EVENTS = ["snapshot", "state", "event", "dropped", "error", "desync", "reconnecting", "joined", "close"];
 
 /** @typedef {{resolve: (body: any) => void, reject: (err: TickhallError) => void, timer: any}} Call */
 
@@ -1664,7 +1698,7 @@ export class Room {
   /** Counts since connect; rtt in milliseconds is that of the newest answer, slack the newest one told. */
   stats = {
     rtt: 0, slack: 0, bytesIn: 0, bytesOut: 0, snapshots: 0, skipped: 0,
-    hashes: 0, hashMismatches: 0, faults: 0, reconnects: 0, inputs: 0, inputsSkipped: 0,
+    hashes: 0, hashMismatches: 0, faults: 0, reconnects: 0, inputs: 0, inputsSkipped: 0, dropped: 0,
   };
 
   // From the options.
@@ -2171,10 +2205,10 @@ export class Room {
       } catch (cause) { // such as ws: from a page of https:
         throw new TickhallError("websocket", `the browser refuses to connect: ${cause}`, { cause });
       }
-      const late = () => this.#drop(new TickhallError("timeout", "the room did not answer in time", { advice: "resume" }));
       this.#ws = ws;
       this.#welcomed = false;
-      this.#dialing = { resolve, reject, timer: this.#setTimeout(late, JOIN_TIMEOUT) };
+      this.#dialing = { resolve, reject, timer: null };
+      this.#patient();
       ws.binaryType = "arraybuffer";
       ws.onmessage = (e) => this.#receive(e.data);
       ws.onclose = (e) => {
@@ -2182,6 +2216,15 @@ export class Room {
         else void this.#probe(url, ticket === null ? { resume } : { ticket });
       };
     });
+  }
+
+  /** Gives the room time for the first world, or for its next part. */
+  #patient() {
+    const dialing = this.#dialing;
+    if (!dialing) return;
+    this.#clearTimeout(dialing.timer);
+    const late = () => this.#drop(new TickhallError("timeout", "the room did not answer in time", { advice: "resume" }));
+    dialing.timer = this.#setTimeout(late, JOIN_TIMEOUT);
   }
 
   /**
@@ -2308,20 +2351,20 @@ export class Room {
     this.#waitingSince = Infinity;
     this.#unanswered = 0;
     /** @type {Incoming} */
-    const incoming = { later: [], tick: 0, span: 0, bye: null, mismatch: null };
+    const incoming = { later: [], tick: 0, taken: 0, span: 0, bye: null, mismatch: null };
     try {
       this.#decode(data, now, incoming);
     } catch (e) {
       return this.#fault(e instanceof TickhallError ? e : protocolError(String(e)));
     }
-    const joining = this.#dialing !== null && this.#welcomed && this.#trusted;
+    const joining = this.#dialing !== null && this.#welcomed && this.#trusted && incoming.tick > 0;
     const changes = incoming.tick > 0 ? this.#reflect() : [];
-    if (incoming.tick > 0) this.#processed = incoming.tick;
+    if (incoming.taken > 0) this.#processed = incoming.taken;
     if (joining) this.#joined(now);
     for (const { mirror, type, entity } of changes) for (const fn of mirror.listeners[type]) mirror.call(fn, entity);
     if (incoming.tick > 0) this.#emit("snapshot", { tick: incoming.tick, span: incoming.span });
     for (const f of incoming.later) f();
-    if (incoming.tick > 0) this.#acknowledge(now);
+    if (incoming.taken > 0) this.#acknowledge(now);
     if (joining) this.#catchUp();
     if (incoming.bye) this.#drop(incoming.bye);
     else if (incoming.mismatch) this.#desync(incoming.mismatch);
@@ -2384,9 +2427,11 @@ export class Room {
         if (kind === KEY) replica.key(r, n);
         else this.stats.skipped += (incoming.span = replica.delta(r, n)) - 1;
         incoming.tick = replica.tick;
+        incoming.taken = replica.taken;
+        this.#clock.guess(now, (replica.taken * 1000) / this.rate);
+        if (replica.partial) return this.#patient();
         this.#trusted = this.#unrecorded = true;
         this.stats.snapshots++;
-        this.#clock.guess(now, (replica.tick * 1000) / this.rate);
         return;
       }
       case OWN: {
@@ -2400,6 +2445,16 @@ export class Room {
         expect(r, kind, n, 4);
         const tick = r.uint32(), name = r.string(), body = r.value();
         later.push(() => this.#event({ name, body, tick }));
+        return;
+      }
+      case DROPPED: {
+        expect(r, kind, n, 3);
+        const tick = r.uint32(), count = r.uint32();
+        if (count === 0) throw r.fault("a DROPPED of nothing");
+        later.push(() => {
+          this.stats.dropped += count;
+          this.#emit("dropped", { tick, count });
+        });
         return;
       }
       case REPLY: {
@@ -2780,6 +2835,7 @@ export class Room {
  * @typedef {object} Incoming
  * @property {(() => void)[]} later what to tell the page once the world is up to date, in order
  * @property {number} tick of the last snapshot in it, 0 for none
+ * @property {number} taken what to acknowledge of it, 0 for nothing
  * @property {number} span
  * @property {TickhallError | null} bye
  * @property {TickhallError | null} mismatch

@@ -260,8 +260,11 @@ func (w *World) keyMessage() []byte {
 	return b
 }
 
+// appendKeyHead appends a KEY up to its tables: one that is whole, and lists no id as another entity's.
 func appendKeyHead(b []byte, tick uint32, tables int) []byte {
-	b = wire.AppendArray(b, 2+tables)
+	b = wire.AppendArray(b, keyHead+tables)
 	b = append(b, kindKey)
-	return wire.AppendUint(b, uint64(tick))
+	b = wire.AppendUint(b, uint64(tick))
+	b = wire.AppendUint(b, uint64(tick))
+	return append(b, 1, 1, 0x90)
 }

@@ -61,7 +61,7 @@ func Example() {
 	}
 	fmt.Println(view.Checksum() == replica.Checksum())
 	// Output:
-	// key: true bytes: 18
+	// key: true bytes: 22
 	// 1 {10 5 Ada 3} true
 	// 2 {0 0 Bob 0} false
 	// key: false bytes: 4

@@ -49,7 +49,8 @@ type goldenEntity struct {
 type goldenStep struct {
 	Note     string                             `json:"note"`
 	Messages []Hex                              `json:"messages"`
-	Tick     uint32                             `json:"tick"`
+	Ack      uint32                             `json:"ack"`  // tick of the message: what the client acknowledges
+	Tick     uint32                             `json:"tick"` // of the world
 	Checksum uint32                             `json:"checksum"`
 	World    map[string]map[string]goldenEntity `json:"world"`
 }
@@ -124,7 +125,7 @@ func (g *recording) record(note string, messages ...[]byte) {
 		require.NoError(g.t, apply(g.replica, m), note)
 		step.Messages = append(step.Messages, bytes.Clone(m))
 	}
-	step.Tick, step.Checksum, step.World = g.replica.Tick(), g.replica.Checksum(), contents(g.replica)
+	step.Ack, step.Tick, step.Checksum, step.World = g.replica.Taken(), g.replica.Tick(), g.replica.Checksum(), contents(g.replica)
 	hash := wire.AppendUint(wire.AppendUint([]byte{0x93, 9}, uint64(step.Tick)), uint64(step.Checksum))
 	step.Messages = append(step.Messages, hash)
 	g.session.Steps = append(g.session.Steps, step)
@@ -240,7 +241,7 @@ func (g *recording) byHand() {
 	creatureRecord := func(id uint32, x, y, vx, vy int64) []any {
 		return []any{id, x, y, vx, vy, 255, 6, 1, 1, 1 << 52, -(1 << 52), "n"}
 	}
-	g.record("KEY with ids up to 2^32-1, in no order", encode(2, uint32(4294967000),
+	g.record("KEY with ids up to 2^32-1, in no order", encode(2, uint32(4294967000), uint32(4294967000), 1, 1, []any{},
 		append(creatureRecord(4294967295, 8000, -50, -1001, 333), creatureRecord(65536, 2147483647, -2147483647, 0, 0)...),
 		[]any{3000000000, -128, 7, 1, 0, 0}, []any{9, 4294967295, 8}))
 	g.record("OWN of entities with large ids; slack 0", encode(4, 4294967295, 0, 0, uint32(4294967295), 7, -1, "s", 2147483647, 2, 8, 0))
@@ -249,7 +250,14 @@ func (g *recording) byHand() {
 		creatureRecord(70000, 1, 2, 3, 4),
 		1, []any{uint32(3000000000)}, []any{}, []any{5, 5, 5, 2, 2, 2},
 		2, []any{4294967295}, []any{9, 0}, []any{10, 4294967294}))
-	g.record("DELTA over one table", encode(2, uint32(1), []any{}, []any{}, []any{}))
+	g.record("KEY in three parts, of which the last makes the world: that of tick 500", encode(2, 501, 500, 1, 3, []any{},
+		creatureRecord(9, 1, 2, 3, 4), []any{}, []any{}),
+		encode(2, 502, 500, 2, 3, []any{}, creatureRecord(7, 5, 6, 7, 8), []any{3, 3, 3}, []any{}),
+		encode(2, 600, 500, 3, 3, []any{}, []any{}, []any{2, 2, 2}, []any{1, 2}), encode(4, 1, 0, 2, 1, 0))
+	g.record("DELTA from the world of a KEY in parts", encode(3, 601, 101, 1, []any{3}, []any{}, []any{}))
+	g.record("part 1 starts over", encode(2, 602, 602, 1, 2, []any{}, creatureRecord(1, 1, 2, 3, 4), []any{}, []any{}),
+		encode(2, 603, 603, 1, 2, []any{}, []any{}, []any{1, 1, 1}, []any{}), encode(2, 604, 603, 2, 2, []any{}, []any{}, []any{}, []any{}))
+	g.record("KEY of nothing", encode(2, 1, 1, 1, 1, []any{}, []any{}, []any{}, []any{}))
 }
 
 // encode returns a message of values: integers, strings, nil, byte slices (as they are) and arrays.
@@ -403,13 +411,25 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 	bad("enter: integer 2^52+1", creatures(none, none, record(9, 9, 1<<52+1)))
 	bad("enter: integer -2^52-1", creatures(none, none, record(9, 9, -1<<52-1)))
 	bad("enter: string of 1025 bytes", creatures(none, none, record(9, 11, strings.Repeat("x", 1025))))
-	bad("key: table missing", encode(2, 11, none, none))
-	bad("key: table too many", encode(2, 11, none, none, none, none))
-	bad("key: tick 0", encode(2, 0, none, none, none))
-	bad("key: tick is a string", encode(2, "11", none, none, none))
-	bad("key: entity twice", encode(2, 11, none, []any{1, 2, 3, 1, 2, 3}, none))
-	bad("key: record incomplete", encode(2, 11, none, []any{1, 2, 3, 2, 2}, none))
-	bad("key: table is no array", encode(2, 11, none, 0, none))
+	bad("key: table missing", encode(2, 11, 11, 1, 1, none, none, none))
+	bad("key: table too many", encode(2, 11, 11, 1, 1, none, none, none, none, none))
+	bad("key: of 0", encode(2, 11, 0, 1, 2, none, none, none, none))
+	bad("key: of above tick", encode(2, 11, 12, 1, 2, none, none, none, none))
+	bad("key: whole, of another tick", encode(2, 11, 10, 1, 1, none, none, none, none))
+	bad("key: part 0", encode(2, 11, 11, 0, 1, none, none, none, none))
+	bad("key: part 2 of 1", encode(2, 11, 11, 2, 1, none, none, none, none))
+	bad("key: part 2 without part 1", encode(2, 11, 11, 2, 2, none, none, none, none))
+	bad("key: 257 parts", encode(2, 11, 11, 1, 257, none, none, none, none))
+	bad("key: renewed missing", encode(2, 11, 11, 1, 1, none, none, none))
+	bad("key: renewed is no array", encode(2, 11, 11, 1, 1, 0, none, none, none))
+	bad("key: half an entry in renewed", encode(2, 11, 11, 1, 1, []any{0}, none, none, none))
+	bad("key: renewed of an unknown table", encode(2, 11, 11, 1, 1, []any{3, 1}, none, none, none))
+	bad("key: renewed id 0", encode(2, 11, 11, 1, 1, []any{0, 0}, none, none, none))
+	bad("key: tick 0", encode(2, 0, 0, 1, 1, none, none, none, none))
+	bad("key: tick is a string", encode(2, "11", "11", 1, 1, none, none, none, none))
+	bad("key: entity twice", encode(2, 11, 11, 1, 1, none, none, []any{1, 2, 3, 1, 2, 3}, none))
+	bad("key: record incomplete", encode(2, 11, 11, 1, 1, none, none, []any{1, 2, 3, 2, 2}, none))
+	bad("key: table is no array", encode(2, 11, 11, 1, 1, none, none, 0, none))
 	bad("own: table unknown", encode(4, 1, 0, 3, 1, 0))
 	bad("own: entity unknown", encode(4, 1, 0, 0, 4, 0))
 	bad("own: entity twice", encode(4, 1, 0, 0, 1, 0, 0, 1, 0))

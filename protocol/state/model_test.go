@@ -329,3 +329,47 @@ func FuzzReplicaEqualsTheWorld(f *testing.F) {
 	f.Add(uint64(99), uint8(50))
 	f.Fuzz(func(t *testing.T, seed uint64, steps uint8) { drive(t, seed, int(steps)) })
 }
+
+func TestPartsOfAKeyMakeTheWorldWithTheLast(t *testing.T) {
+	schema := &Schema{Tables: []TableSchema{{Name: "a", Fields: []Field{{Name: "v", Num: 1, Den: 1, Rate: -1}}}}}
+	r, err := NewReplica(schema, 20)
+	require.NoError(t, err)
+	var seen []Change
+	r.Observe(func(c Change) { seen = append(seen, c) })
+	none := []any{}
+	part := func(tick uint32, of, part, parts int, records ...any) []byte {
+		return encode(2, tick, of, part, parts, none, append([]any{}, records...))
+	}
+	require.NoError(t, apply(r, part(5, 5, 1, 1, 1, 10)))
+	seen = nil
+
+	require.NoError(t, apply(r, part(6, 6, 1, 3, 9, 90)))
+	require.NoError(t, apply(r, part(8, 6, 2, 3, 2, 20)))
+	require.True(t, r.Partial())
+	require.Equal(t, []uint32{5, 8}, []uint32{r.Tick(), r.Taken()})
+	require.True(t, r.Has(0, 1), "the world that is held stands")
+	require.Empty(t, seen)
+	require.NoError(t, apply(r, part(9, 6, 3, 3, 3, 30)))
+	require.Equal(t, []uint32{6, 9}, []uint32{r.Tick(), r.Taken()})
+	require.Equal(t, []Change{{0, 1, Left}, {0, 2, Entered}, {0, 3, Entered}, {0, 9, Entered}}, seen)
+	require.NoError(t, apply(r, encode(3, 10, 4, 0, []any{9}, none, none)))
+	require.Equal(t, 2, r.Len(0))
+
+	for name, message := range map[string][]byte{
+		"DELTA":             encode(3, 12, 2),
+		"OWN":               encode(4, 0, 0),
+		"part left out":     part(12, 11, 3, 3),
+		"part 4 of 3":       part(12, 11, 4, 3),
+		"other number":      part(12, 11, 2, 4),
+		"other world":       part(12, 10, 2, 3),
+		"tick not above":    part(11, 11, 2, 3),
+		"entity twice":      part(12, 11, 2, 3, 1, 1),
+		"entity twice last": part(12, 11, 2, 2, 1, 1),
+	} {
+		require.NoError(t, apply(r, part(11, 11, 1, 3, 1, 10)))
+		require.Error(t, apply(r, message), name)
+		require.Zero(t, r.Tick(), name)
+		require.Zero(t, r.Taken(), name)
+		require.NoError(t, apply(r, part(10, 10, 1, 1, 2, 20)), "part 1 starts over")
+	}
+}

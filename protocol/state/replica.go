@@ -18,6 +18,7 @@ var (
 	ErrEntity   = errors.New("entity is unknown")
 	ErrTwice    = errors.New("entity stands twice")
 	ErrMask     = errors.New("mask has a bit beyond the table's fields")
+	ErrPart     = errors.New("part of a KEY is out of order: its parts come one after another, with no DELTA or OWN between")
 )
 
 // What tells what happened to an entity.
@@ -44,12 +45,19 @@ type Change struct {
 type Replica struct {
 	schema  *Schema
 	tick    uint32
+	taken   uint32 // tick of the last KEY or DELTA applied
+	parts   parts
 	tables  []replicaTable
 	epoch   uint32
 	observe func(Change)
 	changes []Change
 	scratch scratch
 }
+
+// parts is how far a KEY in parts has come. The zero value is for none.
+type parts struct{ of, part, parts uint32 }
+
+func (p parts) partial() bool { return p.part < p.parts }
 
 // NewReplica returns a Replica that holds nothing, for a room with rate ticks per second, 1 to MaxRate. It
 // fails with ErrSchema or ErrPrediction if s is not a schema that the protocol allows.
@@ -82,6 +90,14 @@ func (r *Replica) Observe(f func(Change)) { r.observe = f }
 
 // Tick is the tick of the snapshot held, 0 for none.
 func (r *Replica) Tick() uint32 { return r.tick }
+
+// Taken is the tick of the last KEY or DELTA applied, 0 for none: what a client acknowledges. It differs from Tick
+// after a KEY in parts.
+func (r *Replica) Taken() uint32 { return r.taken }
+
+// Partial reports whether some parts of a KEY have come and some not. Until the last has, the Replica
+// holds what it held before.
+func (r *Replica) Partial() bool { return r.parts.partial() }
 
 // Len is how many entities of a table are held.
 func (r *Replica) Len(table int) int { return len(r.tables[table].ids) }
@@ -138,19 +154,35 @@ func (r *Replica) Checksum() uint32 {
 }
 
 // Key applies what follows the kind of a KEY of n elements. Nothing is the player's own until the OWN
-// after it.
+// after it. A part of a KEY changes nothing until the last one comes. It fails with ErrPart if a part is
+// missing.
 func (r *Replica) Key(rd *wire.Reader, n int) error {
 	r.begin()
-	if n != 2+len(r.tables) {
+	if n != keyHead+len(r.tables) {
 		rd.Fail(wire.ErrLength)
 	}
-	tick := readTick(rd)
+	tick, p := readTick(rd), parts{readTick(rd), rd.Uint32(), rd.Uint32()}
+	switch {
+	case rd.Err() != nil:
+	case p.of > tick || p.parts == 1 && p.of != tick || p.part == 0 || p.part > p.parts || p.parts > MaxParts:
+		rd.Fail(wire.ErrRange)
+	case p.part > 1 && (tick <= r.taken || r.parts != parts{p.of, p.part - 1, p.parts}):
+		rd.Fail(ErrPart)
+	}
+	r.readRenewed(rd)
 	for i := range r.tables {
 		t := &r.tables[i]
+		if p.part == 1 {
+			t.incoming.reset()
+		}
 		t.readRecords(rd)
 	}
 	if rd.Err() != nil {
 		return r.failed("KEY", rd)
+	}
+	r.taken, r.parts = tick, p
+	if p.partial() {
+		return nil
 	}
 	for i := range r.tables {
 		t := &r.tables[i]
@@ -159,8 +191,22 @@ func (r *Replica) Key(rd *wire.Reader, n int) error {
 		}
 		t.replace()
 	}
-	r.finish(tick)
+	r.finish(p.of)
 	return nil
+}
+
+// readRenewed reads the list of entities that carry another's id.
+func (r *Replica) readRenewed(rd *wire.Reader) {
+	n := rd.Array()
+	if n%2 != 0 {
+		rd.Fail(wire.ErrLength)
+	}
+	for ; n > 0 && rd.Err() == nil; n -= 2 {
+		if table := rd.Uint32(); rd.Err() == nil && table >= uint32(len(r.tables)) {
+			rd.Fail(ErrTable)
+		}
+		readID(rd)
+	}
 }
 
 // compare notes how the incoming rows of a table differ from those held.
@@ -200,6 +246,9 @@ func (r *Replica) Delta(rd *wire.Reader, n int) error {
 	if rd.Err() == nil && (r.tick == 0 || span > tick || tick-span != r.tick) {
 		rd.Fail(ErrBaseline)
 	}
+	if rd.Err() == nil && r.Partial() {
+		rd.Fail(ErrPart)
+	}
 	if rd.Err() != nil {
 		return r.failed("DELTA", rd)
 	}
@@ -225,6 +274,7 @@ func (r *Replica) Delta(rd *wire.Reader, n int) error {
 	if rd.Err() != nil {
 		return r.failed("DELTA", rd)
 	}
+	r.taken = tick
 	r.finish(tick)
 	return nil
 }
@@ -235,6 +285,7 @@ func (r *Replica) advance(rd *wire.Reader, table int, ticks int64) {
 	r.leave(rd, table)
 	r.change(rd, table, ticks)
 	r.follow(rd, table, ticks)
+	t.incoming.reset()
 	t.readRecords(rd)
 	if rd.Err() != nil {
 		return
@@ -332,6 +383,9 @@ func (r *Replica) Own(rd *wire.Reader, n int) (lastInput uint32, slack int, err 
 	if n < 3 {
 		rd.Fail(wire.ErrLength)
 	}
+	if r.Partial() {
+		rd.Fail(ErrPart)
+	}
 	lastInput = rd.Uint32()
 	s := rd.Int()
 	if s < -MaxFloat || s > MaxFloat {
@@ -383,6 +437,7 @@ func (r *Replica) note(table int, id ID, what What) {
 }
 
 func (r *Replica) failed(kind string, rd *wire.Reader) error {
+	r.taken, r.parts = 0, parts{}
 	r.finish(0)
 	return fmt.Errorf("%s: %w", kind, rd.Err())
 }

@@ -149,10 +149,9 @@ func (t *replicaTable) hash(h *hasher, row int, f *replicaField) {
 	}
 }
 
-// readRecords reads an array of records as in KEY into incoming, and sorts them.
+// readRecords reads an array of records as in KEY, adds them to incoming, and sorts that.
 func (t *replicaTable) readRecords(rd *wire.Reader) {
 	r := &t.incoming
-	r.reset()
 	n := rd.Array()
 	if n%(1+len(t.shared)) != 0 {
 		rd.Fail(wire.ErrLength)

@@ -30,12 +30,16 @@ const (
 	MaxTurn = 1 << 16
 	// MaxRate is the highest number of ticks per second.
 	MaxRate = 1000
+	// MaxParts is how many parts a KEY has at the most.
+	MaxParts = 256
 )
 
 const (
 	kindKey   = 2
 	kindDelta = 3
 	kindOwn   = 4
+
+	keyHead = 6 // elements of a KEY before its tables
 
 	flagOwner = 1
 )

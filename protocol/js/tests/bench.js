@@ -54,7 +54,7 @@ function run(name, each) {
   console.log(`${name}: ${us.toFixed(1)} us and ${((process.memoryUsage().heapUsed - heap) / n / 1024).toFixed(2)} KiB of heap per snapshot`);
 }
 
-const again = () => ws.deliver([KEY, 1, ...key.slice(2)]);
+const again = () => ws.deliver([KEY, 1, 1, 1, 1, [], ...key.slice(6)]);
 console.log(`${(messages.reduce((n, m) => n + m.length, 0) / messages.length).toFixed(0)} B per snapshot`);
 run("decode and apply");
 again();

@@ -12,7 +12,7 @@ export const SCHEMA = [
   ["rock", [["size", 0, 1, 1, -1, 0]]],
 ];
 
-export const WELCOME = 1, KEY = 2, DELTA = 3, OWN = 4, EVENT = 5, REPLY = 6, ERROR = 7, CLOCK = 8, HASH = 9, BYE = 10;
+export const WELCOME = 1, KEY = 2, DELTA = 3, OWN = 4, EVENT = 5, REPLY = 6, ERROR = 7, CLOCK = 8, HASH = 9, BYE = 10, DROPPED = 11;
 export const INPUT = 1, MESSAGE = 2, ACK = 3, TIME = 4, LEAVE = 5;
 
 /** A WELCOME, of which more can be given. */
@@ -136,7 +136,7 @@ export class Fake {
   }
 
   /** Joins a room whose world is the given KEY, and answers nothing else. */
-  async join(key = [KEY, 10, [], []], more = {}, options = {}) {
+  async join(key = [KEY, 10, 10, 1, 1, [], [], []], more = {}, options = {}) {
     const joining = connect({ ...this.options, ...options });
     joining.catch(() => {});
     await settle();

@@ -48,12 +48,12 @@ test("schemas", () => {
 test("a session", () => {
   const { rate, schema, steps } = golden("session.json");
   const rep = new Replica(new Reader(bytes(schema)), rate);
-  for (const { note, messages, tick, checksum, world } of steps) {
+  for (const { note, messages, ack, tick, checksum, world } of steps) {
     for (const m of messages) {
       const said = apply(rep, bytes(m));
       if (said !== undefined) assert.equal(said, checksum, note);
     }
-    assert.equal(rep.tick, tick, note);
+    assert.deepEqual([rep.taken, rep.tick], [ack, tick], note);
     assert.equal(rep.checksum(), checksum, note);
     for (const store of rep.stores) {
       const held = Object.fromEntries([...store.rows.values()].map((row) => [row.id, { mine: row.mine, values: values(store, row) }]));
@@ -130,10 +130,11 @@ test("messages to the client", async () => {
     const ws = fake.socket, seen = [];
     ws.raw(kind === "WELCOME" ? message.buffer : encode(welcome({ tick: f.tick ?? 1 })).buffer);
     const tables = kind === "WELCOME" ? decode(bytes(f.schema)).length : 2;
-    ws.deliver([KEY, f.tick || 1, ...new Array(tables).fill([])]);
+    const at = f.tick || 1;
+    ws.deliver([KEY, at, at, 1, 1, [], ...new Array(tables).fill([])]);
     const room = await joining;
     await fake.advance(0);
-    for (const type of ["event", "error", "close", "desync"]) room.on(type, (d) => seen.push(d));
+    for (const type of ["event", "dropped", "error", "close", "desync"]) room.on(type, (d) => seen.push(d));
     const body = () => decode(bytes(f.body));
     switch (kind) {
       case "WELCOME":
@@ -147,13 +148,14 @@ test("messages to the client", async () => {
         break;
       }
       case "HASH":
-        ws.raw(Uint8Array.from([...encode([KEY, f.tick, [], []]), ...message]).buffer);
+        ws.raw(Uint8Array.from([...encode([KEY, f.tick, f.tick, 1, 1, [], [], []]), ...message]).buffer);
         assert.equal(room.stats.hashes, 1);
         continue;
       default: ws.raw(message.buffer);
     }
     assert.equal(room.stats.faults, 0, kind);
     if (kind === "EVENT") assert.deepEqual(seen, [{ name: f.name, body: body(), tick: f.tick }]);
+    if (kind === "DROPPED") assert.deepEqual(seen, [{ tick: f.tick, count: f.count }]);
     if (kind === "ERROR" && f.request === 0) assert.deepEqual([seen[0].code, seen[0].message], [f.code, f.message]);
     if (kind === "BYE") {
       assert.equal(room.state, f.advice === "stop" ? "closed" : "reconnecting");

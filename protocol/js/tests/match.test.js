@@ -78,7 +78,7 @@ test("rooms that are joined at once are of one guest, also when the server does 
     const { fake, known } = guestHouse();
     const joining = [1, 2, 3].map(() => connect({ ...fake.options, storage }));
     for (let i = 0; i < 3; i++) await settle();
-    for (const socket of fake.sockets) socket.deliver(welcome(), [KEY, 10, [], []]);
+    for (const socket of fake.sockets) socket.deliver(welcome(), [KEY, 10, 10, 1, 1, [], [], []]);
     rooms.push(...(await Promise.all(joining)));
     assert.deepEqual(posted(fake).map((r) => r.guest), [old, "g1", "g1"]);
     // Started again, with another key.
@@ -170,7 +170,7 @@ test("the queue is waited in, through failures, until there is a seat", async ()
   await fake.advance(1);
   assert.deepEqual(told[1], { waited: 3, waiting: 0, window: 50, missing: 0 });
   await fake.advance(250);
-  fake.socket.deliver(welcome(), [KEY, 10, [], []]);
+  fake.socket.deliver(welcome(), [KEY, 10, 10, 1, 1, [], [], []]);
   const room = await joining, poll = "GET /v1/match/q%2F1";
   assert.deepEqual(lines(fake), ["POST /v1/match", poll, poll, poll, poll]);
   assert.deepEqual([room.team, room.spectator], [2, false]);
@@ -302,7 +302,7 @@ test("a created room that is gone is created again; a joined one is not looked f
   fake.socket.lose(4103);
   await fake.advance(125);
   assert.deepEqual(posted(fake)[1], posted(fake)[0]);
-  fake.socket.deliver(welcome({ room: "r2" }), [KEY, 1, [], []]);
+  fake.socket.deliver(welcome({ room: "r2" }), [KEY, 1, 1, 1, 1, [], [], []]);
   assert.equal(room.id, "r2");
 
   const other = answering(SEAT, refuse(404, "room_unknown")), closed = [];
@@ -316,7 +316,7 @@ test("a created room that is gone is created again; a joined one is not looked f
 });
 
 test("a spectator sends no inputs, and matches again instead of resuming", async () => {
-  const fake = answering(seat({ spectator: true })), room = await fake.join([KEY, 10, [], [1, 3]], { player: 0, token: "" }, { spectate: true });
+  const fake = answering(seat({ spectator: true })), room = await fake.join([KEY, 10, 10, 1, 1, [], [], [1, 3]], { player: 0, token: "" }, { spectate: true });
   assert.deepEqual([room.spectator, room.player, room.team], [true, 0, 0]);
   room.input({ Jump: true });
   fake.socket.deliver([DELTA, 11, 1]);
@@ -327,7 +327,7 @@ test("a spectator sends no inputs, and matches again instead of resuming", async
   await lost;
   await fake.advance(125);
   assert.deepEqual([posted(fake).length, fake.socket.url], [2, "ws://game.test/v1/connect?ticket=t"]);
-  fake.socket.deliver(welcome({ player: 0 }), [KEY, 12, [], [1, 3]]);
+  fake.socket.deliver(welcome({ player: 0 }), [KEY, 12, 12, 1, 1, [], [], [1, 3]]);
   assert.deepEqual([room.state, room.table("rock").size], ["joined", 1]);
 });
 

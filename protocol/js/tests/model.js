@@ -41,7 +41,7 @@ export class Model {
   }
 
   key() {
-    return [KEY, this.tick, ...this.tables.map((table, t) => [...table].flatMap(([id, e]) => [id, ...this.shared(t).map((f) => e.values[f.index])]))];
+    return [KEY, this.tick, this.tick, 1, 1, [], ...this.tables.map((table, t) => [...table].flatMap(([id, e]) => [id, ...this.shared(t).map((f) => e.values[f.index])]))];
   }
 
   /** The DELTA from an older clone() taken at `since`. */

@@ -28,7 +28,7 @@ test("murmur3 of the test itself is right", () => {
 
 test("a worked example", () => {
   const rep = replica();
-  apply(rep, [KEY, 5, [7, 100, 250, 10, "Ada", 1], [9, 3]]);
+  apply(rep, [KEY, 5, 5, 1, 1, [], [7, 100, 250, 10, "Ada", 1], [9, 3]]);
   apply(rep, [OWN, 0, 0, 0, 7, 1, 30]);
   assert.deepEqual(values(rep), [[7, 100, 250, 10, "Ada", 1, 30]]);
   // vx 10 * 1/2 unit/s = 5 unit/s = 40 steps/s of 1/8, at 20 Hz 2 steps per tick.
@@ -47,7 +47,7 @@ test("a worked example", () => {
 test("halves are rounded up, below zero too", () => {
   // 1 step of v per second at 2 Hz: half a step of x per tick.
   const rep = replica([["p", [["x", 2, 1, 1, 1, 0], ["v", 2, 1, 1, -1, 0]]]], 2);
-  apply(rep, [KEY, 1, [1, 0, 1, 2, 0, -1]]);
+  apply(rep, [KEY, 1, 1, 1, 1, [], [1, 0, 1, 2, 0, -1]]);
   apply(rep, [DELTA, 2, 1]);
   assert.deepEqual(values(rep), [[1, 1, 1], [2, 0, -1]]);
 });
@@ -71,12 +71,12 @@ test("a replica agrees with a server's model of chance", () => {
 });
 
 test("what the specification does not allow is a protocol error", () => {
-  const key = [KEY, 5, [7, 100, 250, 10, "Ada", 1], [9, 3]];
+  const key = [KEY, 5, 5, 1, 1, [], [7, 100, 250, 10, "Ada", 1], [9, 3]];
   for (const [what, message] of Object.entries({
-    "too few tables": [KEY, 5, []], "tick 0": [KEY, 0, [], []], "half a record": [KEY, 5, [7, 1], []], "id 0": [KEY, 5, [], [0, 1]],
-    "id twice": [KEY, 5, [], [1, 1, 1, 1]], "bool of 2": [KEY, 5, [7, 1, 1, 1, "", 2], []], "angle of den": [KEY, 5, [7, 1, 256, 1, "", 1], []],
-    "float too large": [KEY, 5, [7, 2 ** 31, 1, 1, "", 1], []], "int too large": [KEY, 5, [], [1, 2 ** 52 + 1]], "string too long": [KEY, 5, [7, 1, 1, 1, "x".repeat(1025), 1], []],
-    "number for a string": [KEY, 5, [7, 1, 1, 1, 1, 1], []], "float for a number": [KEY, 5, [], [1, 1.5]],
+    "too few tables": [KEY, 5, 5, 1, 1, [], []], "tick 0": [KEY, 0, 0, 1, 1, [], [], []], "half a record": [KEY, 5, 5, 1, 1, [], [7, 1], []], "id 0": [KEY, 5, 5, 1, 1, [], [], [0, 1]],
+    "id twice": [KEY, 5, 5, 1, 1, [], [], [1, 1, 1, 1]], "bool of 2": [KEY, 5, 5, 1, 1, [], [7, 1, 1, 1, "", 2], []], "angle of den": [KEY, 5, 5, 1, 1, [], [7, 1, 256, 1, "", 1], []],
+    "float too large": [KEY, 5, 5, 1, 1, [], [7, 2 ** 31, 1, 1, "", 1], []], "int too large": [KEY, 5, 5, 1, 1, [], [], [1, 2 ** 52 + 1]], "string too long": [KEY, 5, 5, 1, 1, [], [7, 1, 1, 1, "x".repeat(1025), 1], []],
+    "number for a string": [KEY, 5, 5, 1, 1, [], [7, 1, 1, 1, 1, 1], []], "float for a number": [KEY, 5, 5, 1, 1, [], [], [1, 1.5]],
     "another baseline": [DELTA, 8, 2], "span 0": [DELTA, 5, 0], "three elements of a table": [DELTA, 6, 1, 0, [], []],
     "table twice": [DELTA, 6, 1, 0, [], [], [], 0, [], [], []], "unknown table": [DELTA, 6, 1, 2, [], [], []],
     "unknown entity changes": [DELTA, 6, 1, 0, [], [8, 1, 1], []], "unknown entity leaves": [DELTA, 6, 1, 0, [8], [], []],
@@ -96,7 +96,7 @@ test("what the specification does not allow is a protocol error", () => {
   apply(rep, key);
   assert.throws(() => apply(rep, [DELTA, 6, 1, 0, [], [8, 1, 1], []]), isProtocolError);
   assert.throws(() => apply(rep, [DELTA, 6, 1]), isProtocolError, "a DELTA after a fault");
-  apply(rep, [KEY, 9, [], []]);
+  apply(rep, [KEY, 9, 9, 1, 1, [], [], []]);
   apply(rep, [DELTA, 10, 1]);
 });
 

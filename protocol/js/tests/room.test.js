@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { TickhallError, connect } from "../tickhall.js";
 import {
-  ACK, BYE, CLOCK, DELTA, ERROR, EVENT, Fake, HASH, INPUT, KEY, LEAVE, MESSAGE, OWN, REPLY, TIME, settle, welcome,
+  ACK, BYE, CLOCK, DELTA, DROPPED, ERROR, EVENT, Fake, HASH, INPUT, KEY, LEAVE, MESSAGE, OWN, REPLY, TIME, settle, welcome,
 } from "./fake.js";
 
 const fails = (code) => (e) => e instanceof TickhallError && e.code === code;
@@ -10,7 +10,7 @@ const SHIP = [7, 80, 64, 10, "Ada", 1]; // x is 10 units
 
 /** Joins with a ship in sight. */
 async function joined(more, options) {
-  const fake = new Fake(), room = await fake.join([KEY, 10, SHIP, []], more, options);
+  const fake = new Fake(), room = await fake.join([KEY, 10, 10, 1, 1, [], SHIP, []], more, options);
   fake.socket.sent = [];
   return { fake, room, ws: fake.socket };
 }
@@ -24,7 +24,7 @@ function watch(room, ...types) {
 
 test("matches, connects and shows the world", async () => {
   const fake = new Fake();
-  const room = await fake.join([KEY, 10, SHIP, [1, 3]]);
+  const room = await fake.join([KEY, 10, 10, 1, 1, [], SHIP, [1, 3]]);
   assert.equal(fake.requests[0].url, "http://game.test/v1/match");
   assert.deepEqual(JSON.parse(fake.requests[0].init.body), { kind: "arena", mode: "quick", name: "Ada" });
   assert.deepEqual([fake.socket.url, fake.socket.protocols], ["ws://game.test/v1/connect?ticket=t", ["tickhall.1"]]);
@@ -96,14 +96,14 @@ test("what comes and goes within a message is not told, nor what did not change"
   seen.length = 0;
   ws.deliver([DELTA, 11, 1, 0, [], [7, 0b101, -2, -10], [8, 0, 0, 0, "Bo", 0]], [DELTA, 12, 1, 0, [8], [7, 0b101, 1, 10], []]);
   assert.deepEqual([ships.get(7).x, ships.get(7).vx], [10.125, 5]);
-  ws.deliver([KEY, 13, [7, 81, 64, 10, "Ada", 1], []]);
+  ws.deliver([KEY, 13, 13, 1, 1, [], [7, 81, 64, 10, "Ada", 1], []]);
   assert.deepEqual(seen, [["change", 7]]);
 });
 
 test("events that come with the world wait for the page to listen", async () => {
   const fake = new Fake(), seen = [], joining = connect(fake.options);
   await settle();
-  fake.socket.deliver(welcome(), [KEY, 10, [], []], [EVENT, 10, "a", 1]);
+  fake.socket.deliver(welcome(), [KEY, 10, 10, 1, 1, [], [], []], [EVENT, 10, "a", 1]);
   fake.socket.deliver([DELTA, 11, 1], [EVENT, 11, "b", 2]);
   const room = await joining;
   room.on("event", (e) => seen.push(e));
@@ -226,11 +226,13 @@ test("a lost connection is resumed, with the inputs, calls and messages that it 
   await fake.advance(125); // half of 250 ms: random is 0.5
   assert.deepEqual([fake.socket.url, fake.socket.protocols], ["ws://game.test/v1/connect?tick=12", ["tickhall.1", "tickhall.resume.tok"]]);
   fake.socket.deliver(welcome({ resumed: true, lastInput: 2, token: "tok2" }));
+  assert.deepEqual([room.state, fake.socket.sent], ["reconnecting", []], "nothing is sent before the snapshot after WELCOME");
+  fake.socket.deliver([DELTA, 13, 1]);
   assert.equal(room.state, "joined");
   const sent = fake.socket.sent;
-  assert.deepEqual(sent.filter((m) => m[0] === INPUT)[0], [INPUT, 3, 12, 0, 12, [1, false]]);
+  assert.deepEqual(sent.filter((m) => m[0] === INPUT)[0], [INPUT, 3, 13, 0, 13, [1, false]]);
   assert.deepEqual(sent.filter((m) => m[0] === MESSAGE), [[MESSAGE, 0, "later", null]]);
-  fake.socket.deliver([DELTA, 14, 2], [REPLY, 13, 1, "said"]);
+  fake.socket.deliver([DELTA, 14, 1], [REPLY, 13, 1, "said"]);
   assert.equal(await call, "said");
   assert.deepEqual(seen.map(([t, d]) => [t, d.attempt ?? d.resumed ?? d]), [
     ["state", "reconnecting"], ["reconnecting", 1], ["state", "joined"], ["joined", true],
@@ -266,7 +268,7 @@ test("many unconsumed inputs are sent again 32 at a time", async () => {
   assert.equal(ws.took(INPUT).at(-1)[1], 70);
   ws.lose();
   await fake.advance(200);
-  fake.socket.deliver(welcome({ resumed: true, lastInput: 3 }));
+  fake.socket.deliver(welcome({ resumed: true, lastInput: 3 }), [DELTA, 11, 1]);
   assert.deepEqual(fake.socket.took(INPUT).slice(0, 3).map((m) => [m[1], m.length - 5]), [[4, 32], [36, 32], [68, 3]]);
 });
 
@@ -287,7 +289,7 @@ test("without a network it keeps trying, with growing waits, and at once when th
   assert.equal(fake.sockets.length, n + 1);
   fake.window.document.dispatchEvent(new Event("visibilitychange"));
   assert.equal(fake.sockets.length, n + 1, "one attempt at a time");
-  fake.socket.deliver(welcome({ resumed: true }));
+  fake.socket.deliver(welcome({ resumed: true }), [DELTA, 11, 1]);
   assert.equal(room.state, "joined");
 });
 
@@ -301,8 +303,55 @@ test("a page that the browser puts aside is away, and resumes when it is shown a
   const n = fake.sockets.length;
   fake.window.dispatchEvent(new Event("pageshow"));
   assert.equal(fake.sockets.length, n + 1);
-  fake.socket.deliver(welcome({ resumed: true }));
+  fake.socket.deliver(welcome({ resumed: true }), [DELTA, 11, 1]);
   assert.equal(room.state, "joined");
+});
+
+test("a KEY in parts makes the world with its last one, and each is acknowledged", async () => {
+  const fake = new Fake(), joining = connect(fake.options);
+  await settle();
+  const ws = fake.socket;
+  ws.deliver(welcome(), [KEY, 10, 10, 1, 3, [], [7, 80, 64, 10, "Ada", 1], []]);
+  assert.deepEqual(ws.took(ACK), [[ACK, 10]]);
+  await fake.advance(9000);
+  ws.deliver([EVENT, 10, "a", 1]);
+  ws.deliver([KEY, 11, 10, 2, 3, [], [], [1, 3]]);
+  await fake.advance(9000);
+  assert.deepEqual(ws.took(ACK), [[ACK, 11]]);
+  ws.deliver([KEY, 15, 10, 3, 3, [], [8, 0, 0, 0, "Bo", 0], []], [OWN, 0, 0, 0, 7, 1, 30]);
+  const room = await joining;
+  assert.deepEqual([room.table("ship").size, room.table("ship").mine(7), room.stats.snapshots], [2, true, 1]);
+  assert.deepEqual(ws.took(ACK), [[ACK, 15]]);
+  ws.deliver([DELTA, 16, 6, 0, [8], [], []]);
+  assert.equal(room.table("ship").size, 1, "the DELTA continues from the world, not from the last part's tick");
+  // Another world: the one that is held stands until the last part.
+  ws.deliver([KEY, 17, 17, 1, 2, [], [9, 0, 0, 0, "Cy", 0], []]);
+  assert.deepEqual([...room.table("ship").values()].map((s) => s.name), ["Ada"]);
+  ws.lose();
+  await fake.advance(125);
+  assert.equal(fake.socket.url, "ws://game.test/v1/connect?tick=17");
+  fake.socket.deliver(welcome({ resumed: true }), [KEY, 20, 20, 1, 2, [], [9, 0, 0, 0, "Cy", 0], []]);
+  assert.equal(room.state, "reconnecting");
+  fake.socket.deliver([KEY, 21, 20, 2, 2, [], [], []]);
+  assert.equal(room.state, "joined");
+  assert.deepEqual([...room.table("ship").values()].map((s) => s.name), ["Cy"]);
+});
+
+test("between the parts of a KEY there is no DELTA, OWN or HASH, and none is left out", async () => {
+  const part = (tick, n) => [KEY, tick, 11, n, 3, [], [], []];
+  for (const bad of [[DELTA, 12, 2], [OWN, 0, 0], [HASH, 10, 0], part(12, 3), part(11, 2), [KEY, 12, 11, 2, 4, [], [], []]]) {
+    const { room, ws } = await joined();
+    ws.deliver(part(11, 1));
+    ws.deliver(bad);
+    assert.equal(room.stats.faults, 1, JSON.stringify(bad));
+  }
+});
+
+test("events that were lost are told", async () => {
+  const { room, ws } = await joined(), seen = watch(room, "event", "dropped");
+  ws.deliver([DELTA, 11, 1], [EVENT, 11, "a", 1], [DROPPED, 11, 7], [EVENT, 11, "b", 1]);
+  assert.deepEqual(seen.map(([t, d]) => [t, d.name ?? d.count]), [["event", "a"], ["dropped", 7], ["event", "b"]]);
+  assert.equal(room.stats.dropped, 7);
 });
 
 test("a seat that is gone is matched again, into another world", async () => {
@@ -321,7 +370,7 @@ test("a seat that is gone is matched again, into another world", async () => {
   assert.equal(fake.socket.url, "ws://game.test/v1/connect?ticket=t2");
   fake.socket.deliver(welcome({ room: "r2", lastInput: 40 }));
   assert.deepEqual([room.state, ships.size], ["reconnecting", 1], "the old world stands until the new one is there");
-  fake.socket.deliver([KEY, 3, [7, 0, 0, 0, "Eve", 0], []]);
+  fake.socket.deliver([KEY, 3, 3, 1, 1, [], [7, 0, 0, 0, "Eve", 0], []]);
   assert.deepEqual(seen, [["leave", 7, "Ada"], ["enter", 7, "Eve"]]);
   assert.deepEqual([room.id, room.tick, ships.get(7).name, room.state], ["r2", 3, "Eve", "joined"]);
   assert.equal(room.table("ship"), ships);
@@ -351,7 +400,7 @@ test("another world may have other tables and inputs", async () => {
   room.input({ DX: 1 });
   ws.deliver([BYE, 4100, "the game failed", "match", null]);
   await fake.advance(125);
-  fake.socket.deliver(welcome({ inputs: ["Go"], schema: [["car", []]] }), [KEY, 1, [5]]);
+  fake.socket.deliver(welcome({ inputs: ["Go"], schema: [["car", []]] }), [KEY, 1, 1, 1, 1, [], [5]]);
   assert.deepEqual([room.table("ship").size, [...room.table("car")]], [0, [{ id: 5 }]]);
   assert.deepEqual(errors.map(([, e]) => e.code), ["invalid"]);
 });
@@ -421,7 +470,7 @@ test("a wrong HASH is reported, and the world fetched again", async () => {
   assert.equal(fake.socket.url, "ws://game.test/v1/connect?tick=11&key=1");
   fake.socket.deliver(welcome({ resumed: true }));
   assert.deepEqual([room.state, fake.socket.sent], ["reconnecting", []], "nothing may be acknowledged yet");
-  fake.socket.deliver([KEY, 15, SHIP, []]);
+  fake.socket.deliver([KEY, 15, 15, 1, 1, [], SHIP, []]);
   assert.equal(room.state, "joined");
   assert.deepEqual(fake.socket.took(ACK), [[ACK, 15]]);
 });
@@ -446,7 +495,7 @@ test("the page's world is left alone by a message that can't be read", async () 
   ws.deliver([DELTA, 11, 1, 0, [7], [], []], [99]);
   assert.equal(room.table("ship").get(7), ship);
   await fake.advance(125);
-  fake.socket.deliver(welcome({ resumed: true }), [KEY, 12, [7, 90, 64, 10, "Ada", 1], []]);
+  fake.socket.deliver(welcome({ resumed: true }), [KEY, 12, 12, 1, 1, [], [7, 90, 64, 10, "Ada", 1], []]);
   assert.deepEqual(room.table("ship").get(7).x, 11.25);
   assert.equal(room.table("ship").size, 1);
 });
@@ -456,7 +505,7 @@ test("what can't be read again and again ends it", async () => {
   ws.raw(new ArrayBuffer(0));
   for (let i = 0; i < 10 && room.state !== "closed"; i++) {
     await fake.advance(5000);
-    fake.socket.deliver(welcome({ resumed: true }), [KEY, 20, [], []]);
+    fake.socket.deliver(welcome({ resumed: true }), [KEY, 20, 20, 1, 1, [], [], []]);
     fake.socket.raw(Uint8Array.of(0x91, 0x63).buffer);
   }
   assert.equal(room.state, "closed");
@@ -497,7 +546,7 @@ test("silence is told where the server should have spoken", async () => {
 });
 
 test("a room on demand owes nothing but answers", async () => {
-  const fake = new Fake(), room = await fake.join([KEY, 10, [], []], { onDemand: true }), { socket } = fake;
+  const fake = new Fake(), room = await fake.join([KEY, 10, 10, 1, 1, [], [], []], { onDemand: true }), { socket } = fake;
   for (let i = 0; i < 100; i++) {
     for (const [, sent] of socket.took(TIME)) socket.deliver([CLOCK, sent, 10, 0]);
     await fake.advance(100);

@@ -19,7 +19,7 @@ function history(messages, schema = SCHEMA, rate = 20) {
 
 test("floats without a rate go straight, angles the shorter way, the rest in steps", () => {
   const schema = [["ship", [["x", 2, 1, 4, -1, 0], ["a", 3, 1, 256, -1, 0], ["hp", 0, 1, 1, -1, 0], ["name", 4, 1, 1, -1, 0]]]];
-  const { view, show, ship } = history([[KEY, 10, [7, 40, 250, 9, "a"]], [DELTA, 12, 2, 0, [], [7, 15, 8, 12, -4, "b"], []]], schema);
+  const { view, show, ship } = history([[KEY, 10, 10, 1, 1, [], [7, 40, 250, 9, "a"]], [DELTA, 12, 2, 0, [], [7, 15, 8, 12, -4, "b"], []]], schema);
   show(10.5);
   near(ship().x, 10.5);
   near(ship().a, ((250 + 3) / 256) * 2 * Math.PI);
@@ -29,7 +29,7 @@ test("floats without a rate go straight, angles the shorter way, the rest in ste
   show(12);
   assert.deepEqual([ship().x, ship().hp, ship().name], [12, 5, "b"]);
   // The other way round.
-  const back = history([[KEY, 1, [7, 0, 2, 0, ""]], [DELTA, 2, 1, 0, [], [7, 2, -8], []]], schema);
+  const back = history([[KEY, 1, 1, 1, 1, [], [7, 0, 2, 0, ""]], [DELTA, 2, 1, 0, [], [7, 2, -8], []]], schema);
   back.show(1.5);
   near(back.ship().a, (254 / 256) * 2 * Math.PI);
   back.show(1.75);
@@ -38,14 +38,14 @@ test("floats without a rate go straight, angles the shorter way, the rest in ste
 
 test("a float with a rate follows the cubic", () => {
   // From 0 at 20 units/s to 1 at 0 units/s, in one tick of 1/20 s: slopes 1 and 0.
-  const { show, ship } = history([[KEY, 1, [7, 0, 0, 40, "", 0], []], [DELTA, 2, 1, 0, [], [7, 0b101, 4, -40], []]]);
+  const { show, ship } = history([[KEY, 1, 1, 1, 1, [], [7, 0, 0, 40, "", 0], []], [DELTA, 2, 1, 0, [], [7, 0b101, 4, -40], []]]);
   const seen = [0, 0.25, 0.5, 0.75, 1].map((u) => (show(1 + u), ship().x));
   [0, 0.296875, 0.625, 0.890625, 1].forEach((want, i) => near(seen[i], want));
   near(ship().vx, 0);
 });
 
 test("beyond the newest snapshot things go on for 250 ms and stop", () => {
-  const { view, show, ship } = history([[KEY, 9, [7, 0, 10, 40, "", 0], []], [DELTA, 10, 1, 0, [], [7, 2, 4], []]]); // x is 1, 20 units/s
+  const { view, show, ship } = history([[KEY, 9, 9, 1, 1, [], [7, 0, 10, 40, "", 0], []], [DELTA, 10, 1, 0, [], [7, 2, 4], []]]); // x is 1, 20 units/s
   show(12);
   near(ship().x, 3);
   near(ship().heading, ((14 + 8) / 256) * 2 * Math.PI);
@@ -59,7 +59,7 @@ test("beyond the newest snapshot things go on for 250 ms and stop", () => {
 
 test("entities appear and vanish at their moment", () => {
   const { view, show, ship, rep } = history([
-    [KEY, 10, [7, 0, 0, 0, "", 0], []], [DELTA, 13, 3, 0, [], [], [8, 1, 1, 1, "", 0]], [DELTA, 14, 1, 0, [7], [], []],
+    [KEY, 10, 10, 1, 1, [], [7, 0, 0, 0, "", 0], []], [DELTA, 13, 3, 0, [], [], [8, 1, 1, 1, "", 0]], [DELTA, 14, 1, 0, [7], [], []],
     [DELTA, 15, 1, 0, [8], [], [7, 800, 0, 0, "new", 0]],
   ]);
   const ids = (tick) => (show(tick), [...view.table("ship")].map((s) => `${s.id}${s.name}`));
@@ -78,7 +78,7 @@ test("entities appear and vanish at their moment", () => {
 
 test("what comes and goes is told at its moment, once the view is up to date", () => {
   const { view, show } = history([
-    [KEY, 10, [7, 0, 0, 0, "", 0], []], [DELTA, 12, 2, 0, [], [], [8, 0, 0, 0, "", 0]], [DELTA, 13, 1, 0, [8], [], []], [DELTA, 14, 1, 0, [7], [], []],
+    [KEY, 10, 10, 1, 1, [], [7, 0, 0, 0, "", 0], []], [DELTA, 12, 2, 0, [], [], [8, 0, 0, 0, "", 0]], [DELTA, 13, 1, 0, [8], [], []], [DELTA, 14, 1, 0, [7], [], []],
     [DELTA, 15, 1, 0, [], [], [7, 800, 0, 0, "new", 0]],
   ]);
   const ships = view.table("ship"), seen = [], told = () => seen.splice(0);
@@ -110,7 +110,7 @@ test("who comes and goes between two frames is not told; who fell out of the his
     view.record(rep);
   };
   for (const type of ["enter", "leave"]) view.table("ship").on(type, (s) => seen.push([type, s.id]));
-  take([KEY, 1, [7, 0, 0, 0, "", 0], []]);
+  take([KEY, 1, 1, 1, 1, [], [7, 0, 0, 0, "", 0], []]);
   view.render(rep, 1);
   take([DELTA, 2, 1, 0, [7], [], [8, 0, 0, 0, "", 0]]);
   take([DELTA, 3, 1, 0, [8], [], []]);
@@ -122,7 +122,7 @@ test("who comes and goes between two frames is not told; who fell out of the his
 
 test("a jump that the rate does not explain is no way to go", () => {
   // x: 10 units at 20 units/s, 1 a tick; then 100 units further. The angle goes with it.
-  const far = history([[KEY, 1, [7, 80, 0, 40, "", 0], []], [DELTA, 2, 1], [DELTA, 3, 1, 0, [], [7, 0b11, 800, 64], []], [DELTA, 4, 1]]);
+  const far = history([[KEY, 1, 1, 1, 1, [], [7, 80, 0, 40, "", 0], []], [DELTA, 2, 1], [DELTA, 3, 1, 0, [], [7, 0b11, 800, 64], []], [DELTA, 4, 1]]);
   const x = (h, tick) => (h.show(tick), h.ship().x), turn = (h, tick) => (h.show(tick), h.ship().heading);
   near(x(far, 2.5), 11.5, "it goes on as it went");
   near(turn(far, 2.5), 0);
@@ -130,27 +130,27 @@ test("a jump that the rate does not explain is no way to go", () => {
   near(turn(far, 3), Math.PI / 2);
   near(x(far, 3.5), 112.5);
   // As far as the rates explain, in three ticks; and a push of a few steps of one that stood still.
-  const fast = history([[KEY, 1, [7, 0, 0, 40, "", 0], []], [DELTA, 4, 3, 0, [], [7, 1, 60], []]]); // 3 units explained, 10.5 gone
+  const fast = history([[KEY, 1, 1, 1, 1, [], [7, 0, 0, 40, "", 0], []], [DELTA, 4, 3, 0, [], [7, 1, 60], []]]); // 3 units explained, 10.5 gone
   assert.ok(x(fast, 2.5) > 3 && x(fast, 2.5) < 8);
-  const pushed = history([[KEY, 1, [7, 0, 0, 0, "", 0], []], [DELTA, 2, 1, 0, [], [7, 1, 64], []]]);
+  const pushed = history([[KEY, 1, 1, 1, 1, [], [7, 0, 0, 0, "", 0], []], [DELTA, 2, 1, 0, [], [7, 1, 64], []]]);
   near(x(pushed, 1.5), 4);
-  const thrown = history([[KEY, 1, [7, 0, 0, 0, "", 0], []], [DELTA, 2, 1, 0, [], [7, 1, 65], []]]);
+  const thrown = history([[KEY, 1, 1, 1, 1, [], [7, 0, 0, 0, "", 0], []], [DELTA, 2, 1, 0, [], [7, 1, 65], []]]);
   near(x(thrown, 1.5), 0);
   // Much can have happened in a long gap.
-  const gap = history([[KEY, 1, [7, 0, 0, 0, "", 0], []], [DELTA, 7, 6, 0, [], [7, 1, 800], []]]);
+  const gap = history([[KEY, 1, 1, 1, 1, [], [7, 0, 0, 0, "", 0], []], [DELTA, 7, 6, 0, [], [7, 1, 800], []]]);
   near(x(gap, 4), 50);
 });
 
 test("after a jump nothing is taken from the way to it", () => {
   const schema = [["ship", [["x", 2, 1, 8, 1, 0], ["vx", 2, 1, 2, -1, 0], ["a", 3, 1, 256, -1, 0]]]];
-  const h = history([[KEY, 1, [7, 0, 0, 0]], [DELTA, 2, 1, 0, [], [7, 0b101, 800, 64], []]], schema);
+  const h = history([[KEY, 1, 1, 1, 1, [], [7, 0, 0, 0]], [DELTA, 2, 1, 0, [], [7, 0b101, 800, 64], []]], schema);
   h.show(3);
   near(h.ship().a, Math.PI / 2);
   near(h.ship().x, 100);
 });
 
 test("history does not grow", () => {
-  const messages = [[KEY, 1, [1, 0, 0, 0, "", 0], []]];
+  const messages = [[KEY, 1, 1, 1, 1, [], [1, 0, 0, 0, "", 0], []]];
   for (let t = 2; t < 200; t++) messages.push([DELTA, t, 1, 0, [t - 1], [], [t, 0, 0, 0, "", 0]]);
   const { view, show } = history(messages);
   show(199);
@@ -161,7 +161,7 @@ test("history does not grow", () => {
 
 test("a room is shown two ticks behind what arrives, whatever the latency", async () => {
   for (const latency of [0, 40, 200]) {
-    const fake = new Fake(), room = await fake.join([KEY, 10, [7, 0, 0, 40, "", 0], []]), started = fake.time;
+    const fake = new Fake(), room = await fake.join([KEY, 10, 10, 1, 1, [], [7, 0, 0, 40, "", 0], []]), started = fake.time;
     // The room's tick 10 was at `started`, as seen here without latency.
     const arrive = (tick, ...more) => fake.socket.deliver([DELTA, tick, 1], ...more);
     for (let tick = 11; tick < 60; tick++) {
@@ -186,7 +186,7 @@ test("a room is shown two ticks behind what arrives, whatever the latency", asyn
 });
 
 test("a room without ticks of its own shows the newest snapshot", async () => {
-  const fake = new Fake(), room = await fake.join([KEY, 10, [7, 0, 0, 0, "a", 0], []], { onDemand: true });
+  const fake = new Fake(), room = await fake.join([KEY, 10, 10, 1, 1, [], [7, 0, 0, 0, "a", 0], []], { onDemand: true });
   room.interpolate();
   await fake.advance(60);
   fake.socket.deliver([DELTA, 11, 1, 0, [], [7, 8, "b"], []]);
