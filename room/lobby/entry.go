@@ -157,7 +157,7 @@ func (l *Lobby) reserve(seats int) (id string, err error) {
 	switch {
 	case l.draining:
 		return "", ErrDraining
-	case len(l.rooms)+l.making >= l.cfg.MaxRooms:
+	case l.strained, len(l.rooms)+l.making >= l.cfg.MaxRooms:
 		return "", ErrFull
 	case l.players+seats > l.cfg.MaxPlayers:
 		return "", ErrFull

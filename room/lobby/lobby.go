@@ -69,6 +69,8 @@ type Config struct {
 	PlayerStats *player.Stats // shared by all players
 	Log         *slog.Logger  // nil: slog.Default
 
+	memory func() memory // nil, but in tests: readMemory
+
 	// OnStuck, if set, is called once for a room that was given up because its game does not return. It
 	// runs on Run's goroutine, must not wait, and should end the connections that lead to the room.
 	OnStuck func(*room.Room)
@@ -120,6 +122,7 @@ type Stats struct {
 	Slow     atomic.Int64 // calls into a game that ran for more than 2 s, stuck ones included
 	Broken   atomic.Int64 // rooms that could not be made, by a fault of their game
 	Expired  atomic.Int64 // held seats that nobody took
+	Dropped  atomic.Int64 // empty rooms ended since memory was short
 }
 
 // Lobby is the rooms of one server.
@@ -138,6 +141,8 @@ type Lobby struct {
 
 	mu       sync.Mutex
 	draining bool
+	strained bool                // memory is short: see relieve
+	relieved uint64              // the garbage collection after which rooms were last dropped for it
 	rooms    map[string]*entry   // that can be found, by id
 	running  map[*entry]struct{} // whose goroutine runs, but for those given up
 	making   int                 // rooms being made: they count for MaxRooms
@@ -166,6 +171,9 @@ func New(cfg Config) (*Lobby, error) {
 	orDefault(&cfg.MaxPlayers, DefaultMaxPlayers)
 	orDefault(&cfg.SeatFor, DefaultSeatFor)
 	orDefault(&cfg.Grace, DefaultGrace)
+	if cfg.memory == nil {
+		cfg.memory = readMemory
+	}
 	if cfg.Registry == nil {
 		cfg.Registry = new(player.Registry)
 	}

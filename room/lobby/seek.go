@@ -218,7 +218,7 @@ func (l *Lobby) watchRoomLocked(e *entry, now time.Time) (*Seat, error) {
 
 // placeLocked holds a place that the room has free, if the server has.
 func (l *Lobby) placeLocked(e *entry, now time.Time, spectate bool) (*Seat, error) {
-	if l.players >= l.cfg.MaxPlayers {
+	if l.strained || l.players >= l.cfg.MaxPlayers {
 		return nil, ErrFull
 	}
 	return l.holdLocked(e, now, spectate), nil

@@ -55,6 +55,7 @@ func (l *Lobby) Run(ctx context.Context) error {
 
 // watch does what is due at now.
 func (l *Lobby) watch(now time.Time) {
+	l.relieve()
 	l.giveUp(l.inspect(now), "its game does not return from a call")
 }
 

@@ -88,6 +88,7 @@ var (
 	queueFailed  = counter("queue_failures_total", "Matches whose players wait on: full, there being no place on the server, or broken, the game not having been made.", "reason")
 	matchWait    = histogram("match_wait_seconds", "From entering a queue to the match.")
 
+	roomsDropped  = counter("rooms_dropped_total", "Empty rooms ended since memory was short.")
 	roomsOutgrown = counter("rooms_outgrown_total", "Rooms ended since their world took more memory than their kind may.")
 
 	panics = counter("panics_total", "Panics that were recovered: game ended its room, connection ended itself alone.", "where")
@@ -182,6 +183,7 @@ func (c *collector) lobby(s sink) {
 	s.put(roomsEnded, l.Ended.Load(), "normal")
 	s.put(roomsEnded, l.Panicked.Load(), "panic")
 	s.put(roomsEnded, l.Stuck.Load(), "stuck")
+	s.put(roomsDropped, l.Dropped.Load())
 	s.put(roomsBroken, l.Broken.Load())
 	s.put(slowCalls, l.Slow.Load())
 	s.put(seatsExpired, l.Expired.Load())
