@@ -24,6 +24,9 @@ const (
 	MaxSpectatorDelay = 10_000 // ticks
 )
 
+// None stands for a duration, or a number of QueueRules, of 0, since 0 itself stands for the default.
+const None = -1
+
 // Kind is a kind of room: a name, a pace and the constructor of its game. The zero value of each
 // field but Name and New is its default.
 type Kind[In any] struct {
@@ -34,8 +37,8 @@ type Kind[In any] struct {
 	TickRate   int           // ticks per second, 1 to 128; 20 by default
 	OnDemand   bool          // tick only when something has arrived, at most TickRate times a second
 	MaxPlayers int           // seats, 1 to 10,000; 16 by default
-	EmptyFor   time.Duration // how long an empty room stays in which somebody was; 30 s by default
-	Grace      time.Duration // how long the seat of a lost player is kept; 20 s by default
+	EmptyFor   time.Duration // how long a room stays in which nobody is, nor has a place held; 30 s by default, None to end it at once
+	Grace      time.Duration // how long the seat of a lost player is kept; 20 s by default, None to give it up at once
 
 	// MaxMemory is how many bytes the room's tables may take on the server, their newest snapshots
 	// included; 256 MiB by default. A room that takes more is ended, so that it can't take the others'
@@ -56,7 +59,8 @@ type Kind[In any] struct {
 	New func(s *Setup) (Game[In], error)
 }
 
-// QueueRules say which players are matched by skill. The zero value of each field is its default.
+// QueueRules say which players are matched by skill. The zero value of each field is its default; None stands for 0 in
+// Window, Widen and LateAfter.
 //
 // A player who has waited w seconds accepts others whose skill differs by at most
 // min(Window + Widen*w, Widest); two are matched if both accept. Teams*TeamSize players make a match; when one
@@ -104,10 +108,10 @@ func (q QueueRules) withDefaults() QueueRules {
 	orDefault(&q.Teams, 2)
 	orDefault(&q.TeamSize, 1)
 	orDefault(&q.MinPlayers, q.Teams*q.TeamSize)
-	orDefault(&q.Window, 100)
-	orDefault(&q.Widen, 20)
+	orNone(&q.Window, 100)
+	orNone(&q.Widen, 20)
 	orDefault(&q.Widest, 1000)
-	orDefault(&q.LateAfter, 30*time.Second)
+	orNone(&q.LateAfter, 30*time.Second)
 	return q
 }
 
@@ -127,7 +131,7 @@ type Spec struct {
 	TickRate           int
 	OnDemand           bool
 	MaxPlayers         int
-	EmptyFor, Grace    time.Duration
+	EmptyFor, Grace    time.Duration // 0: none
 	MaxMemory          int
 	Spectators         int
 	SpectatorDelay     int
@@ -159,8 +163,8 @@ func (k Kind[In]) spec() *Spec {
 	orDefault(&s.Title, k.Name)
 	orDefault(&s.TickRate, DefaultTickRate)
 	orDefault(&s.MaxPlayers, DefaultMaxPlayers)
-	orDefault(&s.EmptyFor, DefaultEmptyFor)
-	orDefault(&s.Grace, DefaultGrace)
+	orNone(&s.EmptyFor, DefaultEmptyFor)
+	orNone(&s.Grace, DefaultGrace)
 	orDefault(&s.MaxMemory, DefaultMaxMemory)
 
 	var faults []error
@@ -172,8 +176,8 @@ func (k Kind[In]) spec() *Spec {
 	fault(!kindName.MatchString(k.Name), "Name must be 1 to 32 characters of a-z, 0-9 and -")
 	fault(s.TickRate < 1 || s.TickRate > MaxTickRate, "TickRate %d is not within 1 to %d", s.TickRate, MaxTickRate)
 	fault(s.MaxPlayers < 1 || s.MaxPlayers > MaxMaxPlayers, "MaxPlayers %d is not within 1 to %d", s.MaxPlayers, MaxMaxPlayers)
-	fault(s.EmptyFor < 0, "EmptyFor is negative")
-	fault(s.Grace < 0, "Grace is negative")
+	fault(s.EmptyFor < 0, "EmptyFor is negative: use room.None to end a room as soon as it is empty")
+	fault(s.Grace < 0, "Grace is negative: use room.None to give a lost player's seat up at once")
 	fault(s.MaxMemory < 0, "MaxMemory is negative")
 	fault(s.Spectators < 0 || s.Spectators > MaxMaxPlayers, "Spectators %d is not within 0 to %d", s.Spectators, MaxMaxPlayers)
 	fault(s.SpectatorDelay < 0 || s.SpectatorDelay > MaxSpectatorDelay, "SpectatorDelay %d is not within 0 to %d ticks", s.SpectatorDelay, MaxSpectatorDelay)
@@ -200,6 +204,14 @@ func orDefault[T comparable](v *T, def T) {
 	var zero T
 	if *v == zero {
 		*v = def
+	}
+}
+
+// orNone is orDefault for what may be None.
+func orNone[T ~int64 | ~float64](v *T, def T) {
+	orDefault(v, def)
+	if *v == None {
+		*v = 0
 	}
 }
 

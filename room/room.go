@@ -53,12 +53,14 @@ type Room struct {
 
 	mailbox chan post
 	wake    chan struct{} // capacity 1: something waits for a room that sleeps or ticks on demand
+	freed   chan struct{} // capacity 1: nobody is expected any more
 	done    chan struct{} // closed when Run returns, or the room is abandoned
 	finish  func()        // closes done, once
 	stop    atomic.Pointer[protocol.CloseError]
 	epoch   atomic.Int64 // when tick 0 was due: nanoseconds after base
 	busy    atomic.Int64 // when the current call into the game began: nanoseconds after base; 0 for none
-	touched atomic.Int64 // last Touch: nanoseconds after base
+	places  atomic.Int64 // held or taken, see Expect; negative when nobody can come any more
+	touched atomic.Int64 // when that was 0 again: nanoseconds after base
 	info    atomic.Pointer[Info]
 	ending  atomic.Uint32 // see Ended
 	memory  atomic.Int64  // see Memory
@@ -139,7 +141,7 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 	}
 	r = &Room{
 		id: cfg.ID, spec: spec, cfg: cfg, base: time.Now(), names: map[string]string{},
-		mailbox: make(chan post, 256), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		mailbox: make(chan post, 256), wake: make(chan struct{}, 1), freed: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	r.finish = sync.OnceFunc(func() { close(r.done) })
 	if r.core, err = newCore(spec, cfg.Seed, cfg.Options, r.startWork); err != nil {
@@ -182,8 +184,31 @@ func (r *Room) Busy(now time.Time) time.Duration {
 	return now.Sub(r.base) - time.Duration(since)
 }
 
-// Touch keeps an empty room for another EmptyFor, because somebody is on the way.
-func (r *Room) Touch() { r.touched.Store(int64(time.Since(r.base))) }
+// Expect tells that so many more places in the room are held for players on their way, or, if by is negative, that so many
+// are free again. While there are any, the room is not empty, and does not end for that. False: it has ended already, since
+// it was empty for too long.
+func (r *Room) Expect(by int) bool {
+	for {
+		n := r.places.Load()
+		if n < 0 {
+			return false
+		}
+		next := max(n+int64(by), 0)
+		if next == 0 {
+			r.touched.Store(int64(time.Since(r.base)))
+		}
+		if !r.places.CompareAndSwap(n, next) {
+			continue
+		}
+		if next == 0 {
+			select {
+			case r.freed <- struct{}{}:
+			default:
+			}
+		}
+		return true
+	}
+}
 
 // Join asks for a seat.
 type Join struct {

@@ -261,7 +261,11 @@ func TestAnEmptyRoomSleepsAndEnds(t *testing.T) {
 		time.Sleep(50 * time.Second)
 		synctest.Wait()
 		require.Zero(t, ticks.Load())
-		r.Touch()
+		require.True(t, r.Expect(1))
+		time.Sleep(3 * time.Hour) // however long it takes
+		synctest.Wait()
+		require.Zero(t, ticks.Load())
+		require.True(t, r.Expect(-1))
 		time.Sleep(50 * time.Second)
 		synctest.Wait()
 		c, s := r.join("Ada")
@@ -284,6 +288,52 @@ func TestAnEmptyRoomSleepsAndEnds(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		require.NoError(t, <-r.ended)
+		require.False(t, r.Expect(1), "nobody can come any more")
+	})
+}
+
+func TestEmptyForMeansWhatItSays(t *testing.T) {
+	for _, c := range []struct{ set, stays time.Duration }{
+		{room.None, 0}, {time.Millisecond, time.Millisecond}, {300 * time.Millisecond, 300 * time.Millisecond}, {0, room.DefaultEmptyFor},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			k := rigKind(new(rig))
+			k.EmptyFor = c.set
+			m := &room.Config{ID: "r1"}
+			r, err := room.New(k, *m)
+			require.NoError(t, err)
+			require.True(t, r.Expect(1))
+			ended := make(chan time.Time)
+			go func() {
+				_ = r.Run(context.Background())
+				ended <- time.Now()
+			}()
+			time.Sleep(time.Minute) // the player takes its time to come
+			who := &client{}
+			s, err := r.Join(t.Context(), room.Join{Who: room.Identity{Name: "Ada"}, Conn: who, Released: func() { r.Expect(-1) }})
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			s.Kick("go")
+			time.Sleep(50 * time.Millisecond) // a tick
+			left := time.Now()
+			stayed := (<-ended).Sub(left)
+			require.InDelta(t, c.stays.Seconds(), stayed.Seconds(), 0.11, "%v", c.set)
+		})
+	}
+}
+
+func TestNoGraceGivesALostSeatUpAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := rigKind(new(rig))
+		k.Grace = room.None
+		r := start(t, k)
+		_, _ = r.join("Eve")
+		c, s := r.join("Ada")
+		r.Lost(s, c)
+		time.Sleep(250 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, 1, r.Info().Players)
+		require.NoError(t, r.stop())
 	})
 }
 
@@ -664,7 +714,7 @@ func TestSequenceNumbersThatJumpTooFarAreAProtocolError(t *testing.T) {
 }
 
 func TestKindFaultsAreReportedAllAtOnce(t *testing.T) {
-	_, err := room.SpecOf(room.Kind[int]{Name: "Arena!", TickRate: 1000, MaxPlayers: -1, EmptyFor: -1, Grace: -1})
+	_, err := room.SpecOf(room.Kind[int]{Name: "Arena!", TickRate: 1000, MaxPlayers: -1, EmptyFor: -2, Grace: -2})
 	for _, says := range []string{"Name", "TickRate", "MaxPlayers", "EmptyFor", "Grace", "New", "must be a struct"} {
 		require.ErrorContains(t, err, says)
 	}

@@ -33,6 +33,8 @@ func (r *Room) Run(ctx context.Context) error {
 		case <-wake:
 			r.worked = true
 			continue // next tells when the rate allows a tick
+		case <-r.freed:
+			continue // a room that is empty may have to end sooner
 		}
 		if over, err := r.wakeUp(time.Now()); over {
 			return err
@@ -73,6 +75,9 @@ func (r *Room) next() (time.Time, <-chan struct{}) {
 
 // emptyUntil is when a room that stays empty ends.
 func (r *Room) emptyUntil() time.Time {
+	if r.places.Load() > 0 {
+		return time.Now().Add(time.Hour) // freed tells when that has changed
+	}
 	from := r.base.Add(time.Duration(r.touched.Load()))
 	if from.Before(r.emptyFrom) {
 		from = r.emptyFrom
@@ -104,8 +109,8 @@ func (r *Room) nextDue() time.Time {
 func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 	if r.asleep {
 		if !r.worked {
-			if now.Before(r.emptyUntil()) {
-				return false, nil // touched meanwhile
+			if now.Before(r.emptyUntil()) || !r.places.CompareAndSwap(0, -1) {
+				return false, nil // somebody is on the way
 			}
 			r.end(protocol.CodeGone, "the room was empty for too long: match again", nil)
 			return true, nil

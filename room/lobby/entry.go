@@ -27,7 +27,6 @@ type entry struct {
 
 	seats    int // held and taken
 	watching int // places of spectators, held and taken
-	held     int // of both
 	listed   bool
 	locked   bool // by the lobby; the game may have locked the room besides
 	visited  bool // somebody took a seat, if not for long

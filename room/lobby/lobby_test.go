@@ -293,6 +293,43 @@ func TestHeldSeatKeepsItsRoomOpen(t *testing.T) {
 	})
 }
 
+func TestRoomWithAPlaceHeldIsNeverEmpty(t *testing.T) {
+	for _, spectate := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			kind := new(trial).kind("brief", 4)
+			kind.EmptyFor, kind.Spectators = room.None, 2
+			l, _ := run(t, Config{Kinds: []room.AnyKind{kind}})
+			first, err := l.Quick("brief", QuickOptions{})
+			require.NoError(t, err)
+			id := first.Room().ID()
+			time.Sleep(DefaultSeatFor - time.Second)
+			first, ok := l.Take(first.ID())
+			require.True(t, ok)
+			hold := func() (*Seat, error) { return l.Join(id, "") }
+			if spectate {
+				hold = func() (*Seat, error) { return l.Spectate(SpectateOptions{Room: id}) }
+			}
+			second, err := hold()
+			require.NoError(t, err)
+			first.Release() // the upgrade failed
+			time.Sleep(DefaultSeatFor - time.Second)
+			require.NotNil(t, l.Find(id), "somebody is on the way")
+			second, ok = l.Take(second.ID())
+			require.True(t, ok)
+			time.Sleep(time.Minute) // the room is slow to answer
+			require.NotNil(t, l.Find(id))
+			second.Release()
+			synctest.Wait()
+			require.Equal(t, protocol.CodeGone, first.Room().Ended(), "and at once, when there is nobody any more")
+			_, err = hold()
+			require.ErrorIs(t, err, ErrRoomUnknown)
+			again, err := l.Quick("brief", QuickOptions{})
+			require.NoError(t, err)
+			require.NotEqual(t, id, again.Room().ID())
+		})
+	}
+}
+
 func TestRoomToWhichNobodyComesEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kind := new(trial).kind("long", 2)

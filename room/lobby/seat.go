@@ -49,7 +49,6 @@ func (l *Lobby) Take(id string) (*Seat, bool) {
 	}
 	l.unholdLocked(s)
 	s.entry.visited = true
-	s.entry.room.Touch() // the player is only about to join
 	return s, true
 }
 
@@ -61,7 +60,12 @@ func (l *Lobby) Held(id string) bool {
 	return l.held[id] != nil
 }
 
+// holdLocked holds a place that the room has free. nil: the room has just ended, being empty.
 func (l *Lobby) holdLocked(e *entry, now time.Time, spectate bool) *Seat {
+	if !e.room.Expect(1) { // until the seat is released
+		e.closing = true
+		return nil
+	}
 	s := &Seat{id: crand.Text(), lobby: l, entry: e, expiry: now.Add(l.cfg.SeatFor), spectate: spectate}
 	l.held[s.id] = s
 	l.holds = append(l.holds, s)
@@ -71,15 +75,12 @@ func (l *Lobby) holdLocked(e *entry, now time.Time, spectate bool) *Seat {
 		e.seats++
 	}
 	l.players++
-	e.held++
-	e.room.Touch()
 	return s
 }
 
 func (l *Lobby) unholdLocked(s *Seat) {
 	if l.held[s.id] == s {
 		delete(l.held, s.id)
-		s.entry.held--
 	}
 }
 
@@ -94,6 +95,7 @@ func (l *Lobby) releaseLocked(s *Seat) {
 	} else {
 		s.entry.seats--
 	}
+	s.entry.room.Expect(-1)
 	if !s.entry.stuck {
 		l.players--
 	}

@@ -2,6 +2,7 @@ package lobby
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -152,16 +153,20 @@ func (l *Lobby) hold(k *kind, f Filter, now time.Time) (*Seat, error) {
 		return nil, ErrDraining
 	}
 	l.expireLocked(now)
-	var best *entry
-	for _, e := range k.rooms {
-		if !e.full() && (best == nil || e.seats > best.seats) && !e.isLocked() && e.open(f) {
-			best = e
+	for {
+		var best *entry
+		for _, e := range k.rooms {
+			if !e.full() && (best == nil || e.seats > best.seats) && !e.isLocked() && e.open(f) {
+				best = e
+			}
+		}
+		if best == nil {
+			return nil, nil
+		}
+		if s, err := l.placeLocked(best, now, false); !errors.Is(err, ErrRoomUnknown) {
+			return s, err
 		}
 	}
-	if best == nil {
-		return nil, nil
-	}
-	return l.placeLocked(best, now, false)
 }
 
 // enter holds a place in the room with that id. The password is checked without the lock, and what the lock guards after it.
@@ -221,5 +226,8 @@ func (l *Lobby) placeLocked(e *entry, now time.Time, spectate bool) (*Seat, erro
 	if l.strained || l.players >= l.cfg.MaxPlayers {
 		return nil, ErrFull
 	}
-	return l.holdLocked(e, now, spectate), nil
+	if s := l.holdLocked(e, now, spectate); s != nil {
+		return s, nil
+	}
+	return nil, ErrRoomUnknown
 }

@@ -59,8 +59,7 @@ func (l *Lobby) watch(now time.Time) {
 	l.giveUp(l.inspect(now), "its game does not return from a call")
 }
 
-// inspect lets held seats expire, keeps rooms that players are on their way to from ending, takes
-// rooms that have ended off the lists, and returns those that hang.
+// inspect lets held seats expire, takes rooms that have ended off the lists, and returns those that hang.
 func (l *Lobby) inspect(now time.Time) (stuck []*entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,9 +76,6 @@ func (l *Lobby) inspect(now time.Time) (stuck []*entry) {
 			l.cfg.Log.Warn("a game is slow: a call into it has not returned", "room", e.room.ID(), "kind", e.room.Spec().Name, "for", busy)
 		case busy <= slowAfter:
 			e.slow = false
-		}
-		if e.held > 0 {
-			e.room.Touch()
 		}
 	}
 	return stuck
