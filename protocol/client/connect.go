@@ -30,7 +30,7 @@ const (
 type ending struct {
 	err    error
 	advice protocol.Advice
-	wait   time.Duration // at the least, before the next attempt
+	wait   time.Duration // before the next attempt, besides the backoff: those who are told the same don't come back at once
 	back   bool          // the server is back, and has only the seat not: waits, long by now, have done their work
 }
 

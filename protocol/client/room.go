@@ -221,7 +221,7 @@ func (r *Room) Run(ctx context.Context) error {
 		if end.back {
 			r.backoff.reset()
 		}
-		sleep(ctx, max(end.wait, r.backoff.next(r.random())))
+		sleep(ctx, end.wait+r.backoff.next(r.random()))
 	}
 	return nil
 }

@@ -50,6 +50,12 @@ export function listRooms(options: ListOptions): Promise<{
  * @returns {Promise<Room>}
  */
 export function connect(options: ConnectOptions): Promise<Room>;
+/**
+ * The longest wait after a failed attempt, from 1. What is waited is random between 0 and this ("full jitter": Brooker,
+ * "Exponential Backoff And Jitter", AWS Architecture Blog 2015), so that those whom a server has lost don't come back at once.
+ * @param {number} attempt
+ */
+export function backoff(attempt: number): number;
 /** @typedef {"resume" | "match" | "stop"} Advice */
 /**
  * Why something failed. `code` is stable and for programs: a code of the HTTP API ("server_full"), of an

@@ -36,12 +36,16 @@ const JOIN_TIMEOUT = 10_000; // to open, and to get WELCOME and KEY
 const POLL_TIMEOUT = 25_000; // the server answers within 20 s, and gives our place in the queue away after 30 s
 const POLL_EVERY = 250; // a queue in which much happens is not asked more often
 const CALL_TIMEOUT = 30_000; // outlasts the default grace of 20 s, so that a resume can still answer
-const BACKOFF_FIRST = 250, BACKOFF_GROWTH = 1.6, BACKOFF_CAP = 5_000;
+const BACKOFF_FIRST = 250, BACKOFF_GROWTH = 1.6;
+const BACKOFF_SOON = 1_200, SOON_TRIES = 60; // while the server may be back at any moment and still hold the seat
+const BACKOFF_MOST = 5_000; // later
+const MAX_RETRY_AFTER = 60_000;
 const STABLE = 5_000; // a connection that stood so long clears the count of attempts
 const TIME_EVERY = 2_000, TIME_BURST = 5, TIME_BURST_EVERY = 100;
 const DEAD_AFTER = 6_000, DEAD_TIMES = 3; // nothing for so long, and after so many TIMEs: the connection is dead
 const ASK_AFTER = 250; // of quiet, a page that wants to know has the server asked for a sign
 const RTT_WINDOW = 10_000, RTT_SLACK = 1.2;
+const CLOSE_WAIT = 100; // after a WebSocket's "error": for the "close" that tells more, which some never send
 const CLOCK_GAIN = 0.1, CLOCK_SNAP = 250;
 const EXTRAPOLATE = 250;
 const DELAY_TICKS = 2; // how far interpolation stays behind what has just arrived
@@ -1567,7 +1571,7 @@ async function http(env, url, init, timeout, signal) {
       if (res.ok) throw cause; // a refusal's status has to do
     }
     const seconds = Number(res.headers?.get?.("Retry-After"));
-    return { ok: res.ok, status: res.status, body, retryAfter: seconds > 0 ? 1000 * seconds : 0 };
+    return { ok: res.ok, status: res.status, body, retryAfter: seconds > 0 ? Math.min(1000 * seconds, MAX_RETRY_AFTER) : 0 };
   } catch (cause) {
     if (signal?.aborted) throw aborted(signal.reason);
     throw new TickhallError("network", "the server can't be reached", { advice: "resume", cause });
@@ -1575,6 +1579,15 @@ async function http(env, url, init, timeout, signal) {
     env.clearTimeout(timer);
     signal?.removeEventListener("abort", end);
   }
+}
+
+/**
+ * The longest wait after a failed attempt, from 1. What is waited is random between 0 and this ("full jitter": Brooker,
+ * "Exponential Backoff And Jitter", AWS Architecture Blog 2015), so that those whom a server has lost don't come back at once.
+ * @param {number} attempt
+ */
+export function backoff(attempt) {
+  return Math.min(BACKOFF_FIRST * BACKOFF_GROWTH ** (attempt - 1), attempt > SOON_TRIES ? BACKOFF_MOST : BACKOFF_SOON);
 }
 
 /** @param {unknown} cause */
@@ -1719,6 +1732,8 @@ export class Room {
   // The connection.
   /** @type {WebSocket | null} */
   #ws = null;
+  /** @type {any} */
+  #endTimer = null; // an "error" has come, and no "close" yet
   #welcomed = false;
   /** @type {{resolve: () => void, reject: (err: TickhallError) => void, timer: any} | null} */
   #dialing = null;
@@ -2023,7 +2038,7 @@ export class Room {
           throw err;
         }
         if (err.advice === "match") this.#next = "match";
-        await this.#sleep(this.#backoff(tries));
+        await this.#sleep(this.#backoff(tries, err));
       }
     }
   }
@@ -2081,8 +2096,7 @@ export class Room {
         // Who never had a place hears at once what is wrong; one who waits does not lose it so easily.
         if (failed && (!queued || failed.advice === "stop")) throw failed;
         if (failed?.advice === "match") place = "";
-        const backoff = failed && Math.max(failed.retryAfter, this.#backoff(++failures));
-        await this.#sleep(backoff ?? Math.max(0, POLL_EVERY - (this.#now() - asked)));
+        await this.#sleep(failed ? this.#backoff(++failures, failed) : Math.max(0, POLL_EVERY - (this.#now() - asked)));
       } catch (err) {
         if (place !== "") void this.#leaveQueue(place);
         throw err;
@@ -2202,20 +2216,35 @@ export class Room {
       let ws;
       try {
         ws = new this.#WebSocket(url.href, ticket === null ? [SUBPROTOCOL, RESUME_PREFIX + resume] : [SUBPROTOCOL]);
-      } catch (cause) { // such as ws: from a page of https:
-        throw new TickhallError("websocket", `the browser refuses to connect: ${cause}`, { cause });
+      } catch (cause) { // such as ws: from a page of https:; what worked before will again
+        throw new TickhallError("websocket", `the browser refuses to connect: ${cause}`, { advice: this.#joinedBefore ? "resume" : "stop", cause });
       }
+      const end = (/** @type {number} */ code, /** @type {string} */ reason) => {
+        if (ws !== this.#ws) return;
+        this.#quiet(ws);
+        if (this.#welcomed || code >= 4000) this.#drop(closeError(code, reason));
+        else void this.#probe(url, ticket === null ? { resume } : { ticket });
+      };
       this.#ws = ws;
       this.#welcomed = false;
       this.#dialing = { resolve, reject, timer: null };
       this.#patient();
       ws.binaryType = "arraybuffer";
       ws.onmessage = (e) => this.#receive(e.data);
-      ws.onclose = (e) => {
-        if (this.#welcomed || e.code >= 4000) this.#drop(closeError(e.code, e.reason));
-        else void this.#probe(url, ticket === null ? { resume } : { ticket });
+      // A connection ends with "error", "close" or both: Node's own WebSocket has no "close" for one that did not open.
+      ws.onclose = (e) => end(Number(e?.code) || 1006, String(e?.reason ?? ""));
+      ws.onerror = () => {
+        if (ws === this.#ws) this.#endTimer ??= this.#setTimeout(() => end(1006, ""), CLOSE_WAIT);
       };
     });
+  }
+
+  /** Hears no more of a WebSocket. An "error" of the package ws without a listener would end a Node process. @param {WebSocket} ws */
+  #quiet(ws) {
+    ws.onmessage = ws.onclose = null;
+    ws.onerror = () => {};
+    this.#clearTimeout(this.#endTimer);
+    this.#endTimer = null;
   }
 
   /** Gives the room time for the first world, or for its next part. */
@@ -2257,7 +2286,7 @@ export class Room {
     this.#stopInput();
     this.#clearTimeout(this.#timeTimer);
     if (ws) {
-      ws.onmessage = ws.onclose = null;
+      this.#quiet(ws);
       try {
         // Who is answered has closed already; for the rest, 1000 would give the seat up.
         if (err.status >= 1000) ws.close(1000);
@@ -2281,16 +2310,16 @@ export class Room {
     // The server is back, and has only the seat not: the waits, long by now, have done their work.
     if (err.code === "token_unknown") this.#attempts = 0;
     if (this.#next === "match") this.#forget();
-    const attempt = ++this.#attempts, delay = Math.max(err.retryAfter, this.#backoff(attempt));
+    const attempt = ++this.#attempts, delay = this.#backoff(attempt, err);
     this.#notBefore = this.#now() + err.retryAfter;
     this.#retry = this.#setTimeout(() => void this.#reconnect(), delay);
     this.#setState("reconnecting");
     this.#emit("reconnecting", { attempt, delay, error: err });
   }
 
-  /** @param {number} attempt */
-  #backoff(attempt) {
-    return this.#random() * Math.min(BACKOFF_CAP, BACKOFF_FIRST * BACKOFF_GROWTH ** (attempt - 1));
+  /** How long to wait after a failed attempt, from 1. @param {number} attempt @param {TickhallError} err */
+  #backoff(attempt, err) {
+    return err.retryAfter + this.#random() * backoff(attempt);
   }
 
   async #reconnect() {
@@ -2319,8 +2348,11 @@ export class Room {
     const ws = this.#ws;
     this.#ws = null;
     if (ws) {
-      ws.onmessage = ws.onclose = null;
-      ws.close(1000);
+      this.#quiet(ws);
+      try {
+        ws.close(1000);
+      } catch { // it was closed already
+      }
     }
     this.#stopInput();
     const dialing = this.#dialing;
@@ -2664,7 +2696,10 @@ export class Room {
   #transmit(bytes) {
     if (this.#ws === null || !this.#welcomed) return;
     this.stats.bytesOut += bytes.length;
-    this.#ws.send(/** @type {any} */ (bytes));
+    try {
+      this.#ws.send(/** @type {any} */ (bytes));
+    } catch { // it is closing: its end comes by itself
+    }
   }
 
   /** @param {number} request @param {string} name @param {unknown} body */

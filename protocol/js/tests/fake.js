@@ -85,6 +85,11 @@ export class Fake {
       lose(code = 1006, reason = "") {
         this.onclose?.({ code, reason });
       }
+      /** An error, as the package ws tells of one: nobody listening is fatal. */
+      fail() {
+        assert(this.onerror, "nobody hears the error");
+        this.onerror({});
+      }
       /** What was sent of a kind, which is forgotten. */
       took(kind) {
         const list = this.sent.filter((m) => m[0] === kind);

@@ -283,7 +283,7 @@ test("without a network it keeps trying, with growing waits, and at once when th
   }
   const delays = seen.map(([, d]) => Math.round(d.delay));
   assert.deepEqual(delays.slice(0, 4), [125, 200, 320, 512]);
-  assert.deepEqual(delays.at(-1), 2500);
+  assert.deepEqual(delays.at(-1), 600);
   const n = fake.sockets.length;
   fake.window.dispatchEvent(new Event("online"));
   assert.equal(fake.sockets.length, n + 1);
@@ -291,6 +291,65 @@ test("without a network it keeps trying, with growing waits, and at once when th
   assert.equal(fake.sockets.length, n + 1, "one attempt at a time");
   fake.socket.deliver(welcome({ resumed: true }), [DELTA, 11, 1]);
   assert.equal(room.state, "joined");
+});
+
+test("a WebSocket may end by an error, a close or both, before and after it has opened", async () => {
+  const ends = {
+    "error alone": [(ws) => ws.fail()], "close alone": [(ws) => ws.lose()],
+    "error, then close": [(ws) => ws.fail(), (ws) => ws.lose()], "close, then error": [(ws) => ws.lose(), (ws) => ws.fail()],
+    "error twice": [(ws) => ws.fail(), (ws) => ws.fail()],
+  };
+  for (const [name, acts] of Object.entries(ends)) {
+    const { fake, room, ws } = await joined(), seen = watch(room, "reconnecting");
+    for (const act of acts) act(ws);
+    await fake.advance(100 + 125);
+    assert.deepEqual([seen.length, fake.sockets.length], [1, 2], `${name}, once joined`);
+    fake.answer = () => new Error("offline");
+    for (const act of acts) act(fake.socket);
+    await fake.advance(100 + 200);
+    assert.deepEqual([seen.length, fake.sockets.length], [2, 3], `${name}, before it opened`);
+    for (const act of acts) act(ws);
+    await fake.advance(100);
+    assert.equal(seen.length, 2, `${name}, of one that is given up`);
+    fake.socket.deliver(welcome({ resumed: true }));
+    assert.equal(room.state, "joined");
+    fake.socket.fail();
+    await Promise.all([room.leave(), fake.advance(1000)]);
+    assert.equal(fake.timers.size, 0, name);
+  }
+});
+
+test("the close that follows an error still counts", async () => {
+  const { fake, room, ws } = await joined(), seen = watch(room, "close");
+  ws.fail();
+  await fake.advance(50);
+  ws.lose(4202, "be nice");
+  assert.deepEqual([room.state, seen[0][1].error.code, fake.timers.size], ["closed", "kicked", 0]);
+});
+
+test("a WebSocket that can't be made ends connect, but not a room that had one", async () => {
+  const { fake, room, ws } = await joined(), seen = watch(room, "reconnecting");
+  const { sockets } = fake, push = sockets.push;
+  sockets.push = () => { throw new SyntaxError("no"); };
+  await assert.rejects(connect(fake.options), fails("websocket"));
+  ws.lose();
+  await fake.advance(125);
+  sockets.push = push;
+  assert.deepEqual(seen.map(([, d]) => d.error.code), ["lost", "websocket"]);
+  await fake.advance(200);
+  fake.socket.deliver(welcome({ resumed: true }));
+  assert.equal(room.state, "joined");
+});
+
+test("a WebSocket that throws when it is used harms nobody", async () => {
+  const { fake, room, ws } = await joined();
+  ws.send = ws.close = () => { throw new Error("InvalidStateError"); };
+  room.send("wave");
+  ws.lose();
+  await fake.advance(125);
+  fake.socket.send = fake.socket.close = ws.send;
+  await room.leave();
+  assert.equal(fake.timers.size, 0);
 });
 
 test("a page that the browser puts aside is away, and resumes when it is shown again", async () => {
