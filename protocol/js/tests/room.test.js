@@ -311,7 +311,7 @@ test("a WebSocket may end by an error, a close or both, before and after it has 
     for (const act of acts) act(ws);
     await fake.advance(100);
     assert.equal(seen.length, 2, `${name}, of one that is given up`);
-    fake.socket.deliver(welcome({ resumed: true }));
+    fake.socket.deliver(welcome({ resumed: true }), [DELTA, 11, 1]);
     assert.equal(room.state, "joined");
     fake.socket.fail();
     await Promise.all([room.leave(), fake.advance(1000)]);
@@ -337,7 +337,7 @@ test("a WebSocket that can't be made ends connect, but not a room that had one",
   sockets.push = push;
   assert.deepEqual(seen.map(([, d]) => d.error.code), ["lost", "websocket"]);
   await fake.advance(200);
-  fake.socket.deliver(welcome({ resumed: true }));
+  fake.socket.deliver(welcome({ resumed: true }), [DELTA, 11, 1]);
   assert.equal(room.state, "joined");
 });
 
