@@ -34,7 +34,7 @@ var someInput = []byte{0x93, 0x01, 0xff, 0xc3} // [1, -1, true]
 var someWelcome = protocol.Welcome{
 	Room: "r1", Kind: "arena", Player: 3, User: "u-7", Token: "secret", Rate: 30, OnDemand: true, Tick: 1 << 31, LastInput: 77,
 	Schema: (&state.Schema{Tables: []state.TableSchema{{Name: "ship", Fields: []state.Field{{Name: "x", Type: state.Float, Num: 1, Den: 8, Rate: -1}}}}}).Append(nil),
-	Inputs: []string{"dx", "dy", "fire"}, Resumed: true,
+	Inputs: []string{"dx", "dy", "fire"}, Resumed: true, Grace: 20,
 }
 
 func toServer() (list []message) {
@@ -69,7 +69,7 @@ func toClient() (list []message) {
 		}
 		add("WELCOME", fields{
 			"version": protocol.Version, "room": w.Room, "kind": w.Kind, "player": w.Player, "user": w.User, "token": w.Token, "rate": w.Rate,
-			"onDemand": w.OnDemand, "tick": w.Tick, "lastInput": w.LastInput, "schema": hex.EncodeToString(w.Schema), "inputs": inputs, "resumed": w.Resumed,
+			"onDemand": w.OnDemand, "tick": w.Tick, "lastInput": w.LastInput, "schema": hex.EncodeToString(w.Schema), "inputs": inputs, "resumed": w.Resumed, "grace": w.Grace,
 		}, w.Append(nil))
 	}
 	add("EVENT", fields{"tick": 70000, "name": "boom", "body": "9301ff02"}, protocol.AppendEvent(nil, 70000, "boom", []byte{0x93, 1, 0xff, 2}))

@@ -18,12 +18,13 @@ type Welcome struct {
 	LastInput uint32 // sequence number of the newest input consumed, 0 for none
 	Schema    []byte // msgpack, as state.Schema writes it
 	Inputs    []string
-	Resumed   bool // the seat was kept: what the client knows still holds
+	Resumed   bool   // the seat was kept: what the client knows still holds
+	Grace     uint32 // seconds for which the seat of a lost connection is kept, 0 for a spectator's
 }
 
 // Append appends w as a WELCOME.
 func (w *Welcome) Append(b []byte) []byte {
-	b = wire.AppendArray(b, 14)
+	b = wire.AppendArray(b, 15)
 	b = wire.AppendUint(b, uint64(KindWelcome))
 	b = wire.AppendUint(b, Version)
 	b = wire.AppendString(b, w.Room)
@@ -40,7 +41,8 @@ func (w *Welcome) Append(b []byte) []byte {
 	for _, name := range w.Inputs {
 		b = wire.AppendString(b, name)
 	}
-	return wire.AppendBool(b, w.Resumed)
+	b = wire.AppendBool(b, w.Resumed)
+	return wire.AppendUint(b, uint64(w.Grace))
 }
 
 // Read reads what follows the kind of a WELCOME of n elements. It fails with a CloseError of
@@ -52,7 +54,7 @@ func (w *Welcome) Read(r *wire.Reader, n int) error {
 	if v := r.Uint32(); r.Err() == nil && v != Version {
 		return Closef(CodeProtocol, "the server speaks protocol version %d, this client version %d: update the client", v, Version)
 	}
-	if err := want(KindWelcome, n, 14); err != nil {
+	if err := want(KindWelcome, n, 15); err != nil {
 		return err
 	}
 	w.Room, w.Kind = string(r.String()), string(r.String())
@@ -65,7 +67,7 @@ func (w *Welcome) Read(r *wire.Reader, n int) error {
 	for range r.Array() {
 		w.Inputs = append(w.Inputs, string(r.String()))
 	}
-	w.Resumed = r.Bool()
+	w.Resumed, w.Grace = r.Bool(), r.Uint32()
 	if r.Err() == nil && (w.Rate == 0 || w.Rate > 1000) {
 		r.Fail(wire.ErrRange)
 	}

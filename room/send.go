@@ -80,6 +80,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		}
 		if s.feed != nil { // a spectator has no seat to come back to
 			w.Token = s.pass.token(r.id, s.pass.serial)
+			w.Grace = uint32(r.spec.Grace / time.Second)
 		}
 		s.head = w.Append(s.head)
 	}

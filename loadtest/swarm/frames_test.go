@@ -62,7 +62,7 @@ func FuzzFrames(f *testing.F) {
 
 func TestKindsAreRecognised(t *testing.T) {
 	require.Equal(t, protocol.KindDelta, kindOf([]byte{0x93, 3, 1}))
-	require.Equal(t, protocol.KindWelcome, kindOf([]byte{0x9e, 1}))
+	require.Equal(t, protocol.KindWelcome, kindOf([]byte{0x9f, 1}))
 	require.Equal(t, protocol.KindDelta, kindOf([]byte{0xdc, 0, 20, 3, 1}))
 	require.Equal(t, protocol.KindDelta, kindOf([]byte{0xdd, 0, 0, 0, 20, 3, 1}))
 	require.Zero(t, kindOf([]byte{0xc0}))

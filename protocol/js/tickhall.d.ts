@@ -336,6 +336,8 @@ export class Room {
     rate: number;
     /** Whether the room ticks only when something has arrived. */
     onDemand: boolean;
+    /** Seconds for which the seat of a lost connection is kept; 0 for a spectator's. */
+    grace: number;
     /** Names of the fields of an input. @type {string[]} */
     inputs: string[];
     /** @type {RoomState} */

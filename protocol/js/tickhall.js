@@ -1704,6 +1704,8 @@ export class Room {
   rate = 0;
   /** Whether the room ticks only when something has arrived. */
   onDemand = false;
+  /** Seconds for which the seat of a lost connection is kept; 0 for a spectator's. */
+  grace = 0;
   /** Names of the fields of an input. @type {string[]} */
   inputs = [];
   /** @type {RoomState} */
@@ -2533,7 +2535,7 @@ export class Room {
     if (version !== VERSION) {
       throw new TickhallError("version", `the server speaks protocol version ${version}, not ${VERSION}: load the client again`);
     }
-    expect(r, WELCOME, n, 14);
+    expect(r, WELCOME, n, 15);
     const id = r.string(), kind = r.string(), player = r.uint32(), user = r.string(), token = r.string();
     const rate = r.uint32(), onDemand = r.bool();
     r.uint32(); // the tick: snapshots tell it, and CLOCK more exactly
@@ -2542,7 +2544,7 @@ export class Room {
     const from = r.at, replica = new Replica(r, rate), schema = r.bytes.slice(from, r.at);
     const inputs = [];
     for (let left = r.array(); left > 0; left--) inputs.push(r.string());
-    const resumed = r.bool();
+    const resumed = r.bool(), grace = r.uint32();
 
     this.#welcomed = true;
     this.spectator = player === 0;
@@ -2568,7 +2570,7 @@ export class Room {
       this.#processed = 0;
       this.#seq = lastInput;
     }
-    Object.assign(this, { id, kind, player, user, rate, onDemand, inputs, team: this.#team });
+    Object.assign(this, { id, kind, player, user, rate, onDemand, inputs, grace, team: this.#team });
   }
 
   /** @param {number} lastInput */

@@ -93,6 +93,7 @@ func TestRealRoomIsJoinedResumedAndLeft(t *testing.T) {
 		time.Sleep(time.Second)
 		first := a.welcome()
 		require.False(t, first.Resumed)
+		require.EqualValues(t, room.DefaultGrace.Seconds(), first.Grace)
 		r := httptest.NewRequest(http.MethodPost, "http://tickhall.test/v1/match", strings.NewReader(`{"kind":"still"}`))
 		status, he, _, _ := e.do(r)
 		require.Equal(t, http.StatusServiceUnavailable, status)

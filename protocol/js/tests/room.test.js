@@ -30,6 +30,7 @@ test("matches, connects and shows the world", async () => {
   assert.deepEqual([fake.socket.url, fake.socket.protocols], ["ws://game.test/v1/connect?ticket=t", ["tickhall.1"]]);
   assert.deepEqual([room.state, room.id, room.kind, room.player, room.user, room.rate, room.tick], ["joined", "r1", "arena", 1, "u1", 20, 10]);
   assert.deepEqual(room.inputs, ["DX", "Fire"]);
+  assert.equal(room.grace, 20);
   const ships = room.table("ship");
   assert.equal(ships.size, 1);
   assert.deepEqual(ships.get(7), { id: 7, x: 10, heading: Math.PI / 2, vx: 5, name: "Ada", shield: true, ammo: 0 });
