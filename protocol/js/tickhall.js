@@ -40,6 +40,8 @@ const BACKOFF_FIRST = 250, BACKOFF_GROWTH = 1.6;
 const BACKOFF_SOON = 1_200, SOON_TRIES = 60; // while the server may be back at any moment and still hold the seat
 const BACKOFF_MOST = 5_000; // later
 const MAX_RETRY_AFTER = 60_000;
+const MAX_FOREIGN = 60; // answers since the last join that are not Tickhall's, before giving up: see isForeign
+const TICKET_LIFE = 15_000;
 const STABLE = 5_000; // a connection that stood so long clears the count of attempts
 const TIME_EVERY = 2_000, TIME_BURST = 5, TIME_BURST_EVERY = 100;
 const DEAD_AFTER = 6_000, DEAD_TIMES = 3; // nothing for so long, and after so many TIMEs: the connection is dead
@@ -63,7 +65,7 @@ const CONGESTED = 128; // bytes that the WebSocket has not got rid of
 /**
  * Why something failed. `code` is stable and for programs: a code of the HTTP API ("server_full"), of an
  * ERROR that the game sent, the name of a close code ("kicked"), or one of the client's own: "network",
- * "timeout", "websocket", "version", "protocol", "hash", "lost", "closed", "aborted", "token", "invalid",
+ * "timeout", "websocket", "redirected", "version", "protocol", "hash", "lost", "closed", "aborted", "token", "invalid",
  * "too_large", "backlog", "callback". `message` is for a person.
  */
 export class TickhallError extends Error {
@@ -1510,17 +1512,24 @@ function closeError(code, reason, advice, result) {
 }
 
 /**
- * What to do after a refusal over HTTP; "resume" means the same again. What is not listed comes from
- * something between us and the server, and passes.
- * @type {Record<string, Advice>}
+ * The codes of Tickhall's refusals over HTTP that ask for another match, or for the same again. Of the others those
+ * with a status of 4xx are for good.
+ * @type {Map<string, Advice>}
  */
-const REFUSALS = {
-  bad_request: "stop", unknown_kind: "stop", unknown_mode: "stop", origin_refused: "stop",
-  not_found: "stop", method_not_allowed: "stop", unauthorized: "stop", banned: "stop",
-  room_unknown: "stop", room_full: "stop", room_locked: "stop", password_wrong: "stop", queue_unknown: "match", queue_replaced: "stop",
-  ticket_invalid: "match", ticket_expired: "match", ticket_used: "match", token_unknown: "match",
-  server_full: "match", shutting_down: "match",
-};
+const REFUSALS = new Map([
+  ["queue_unknown", "match"], ["ticket_invalid", "match"], ["ticket_expired", "match"], ["ticket_used", "match"], ["token_unknown", "match"],
+  ["server_full", "match"], ["shutting_down", "match"], ["upgrade_required", "resume"],
+]);
+
+/** Whether a status tells that it passes. @param {number} status */
+const passes = (status) => status >= 500 || status === 408 || status === 425 || status === 429;
+
+/**
+ * Whether what failed may well be the doing of something between us and the server, such as a proxy or a hotel's
+ * network: it passes, or it never does. @param {TickhallError} err
+ */
+const isForeign = (err) => err.code === "websocket" || err.code === "redirected" || err.code === "upgrade_required" ||
+  (err.code === "protocol" && err.status >= 200 && err.status < 300) || (err.code === `http_${err.status}` && !passes(err.status));
 
 const GUEST_KEY = "tickhall.guest";
 const YIELD_FOR = 2000; // milliseconds that a match waits for the one before it
@@ -1564,14 +1573,15 @@ async function http(env, url, init, timeout, signal) {
   try {
     const res = await env.fetch(url, { ...init, signal: abort.signal, cache: "no-store" });
     /** @type {any} */
-    let body = null;
+    let body, ok = res.ok;
     try {
-      body = await res.json();
-    } catch (cause) { // not from Tickhall, or cut off
-      if (res.ok) throw cause; // a refusal's status has to do
+      body = res.status === 204 ? null : await res.json();
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause; // cut off
+      ok = false; // not from Tickhall
     }
-    const seconds = Number(res.headers?.get?.("Retry-After"));
-    return { ok: res.ok, status: res.status, body, retryAfter: seconds > 0 ? Math.min(1000 * seconds, MAX_RETRY_AFTER) : 0 };
+    const seconds = Number(res.headers?.get?.("Retry-After")), moved = res.redirected === true && res.url ? String(res.url) : "";
+    return { ok, status: Number(res.status), body, retryAfter: seconds > 0 ? Math.min(1000 * seconds, MAX_RETRY_AFTER) : 0, moved };
   } catch (cause) {
     if (signal?.aborted) throw aborted(signal.reason);
     throw new TickhallError("network", "the server can't be reached", { advice: "resume", cause });
@@ -1590,6 +1600,16 @@ export function backoff(attempt) {
   return Math.min(BACKOFF_FIRST * BACKOFF_GROWTH ** (attempt - 1), attempt > SOON_TRIES ? BACKOFF_MOST : BACKOFF_SOON);
 }
 
+/**
+ * Where to ask from now on, if an answer came from the same place by https; else null.
+ * @param {string | URL} from @param {string} to
+ */
+function secured(from, to) {
+  if (to === "") return null;
+  const a = new URL(from), b = new URL(to);
+  return a.protocol === "http:" && b.protocol === "https:" && a.hostname === b.hostname && a.pathname === b.pathname ? b : null;
+}
+
 /** @param {unknown} cause */
 const aborted = (cause) => new TickhallError("aborted", "it was given up", { cause });
 
@@ -1602,6 +1622,9 @@ function environment(options) {
     clearTimeout: options.clearTimeout ?? ((/** @type {any} */ id) => clearTimeout(id)),
   };
 }
+
+/** @param {string} place */
+const placePath = (place) => `/v1/match/${encodeURIComponent(place)}`;
 
 /** @param {string | URL} url */
 const withoutSlash = (url) => String(url).replace(/\/+$/, "");
@@ -1742,12 +1765,15 @@ export class Room {
   /** What the next attempt does. @type {"resume" | "match"} */
   #next = "match";
   #url = new URL("ws://localhost/"); // of the last ticket; a resume goes to the same place
+  #ticketAt = -Infinity; // when that came, while it may still be good
   #seat = ""; // token of the seat, which a resume shows
   #team = 0; // of the last match
   /** What makes a guest the same guest, as this room knows it; "" if there is none. */
   #guest = "";
   #closing = new AbortController(); // ends what is under way over HTTP
   #attempts = 0;
+  #foreign = 0; // answers that were not Tickhall's, since the last join
+  #aside = false; // the browser has stopped the page, or is about to
   #faults = 0; // unreadable messages since the last stable connection
   #notBefore = 0; // the server asked not to be asked earlier
   #joinedAt = 0;
@@ -1838,10 +1864,13 @@ export class Room {
     // A browser that keeps a page it has left goes on answering heartbeats for it: the others would play
     // against somebody who is not there. The seat waits for the page's return as for any lost connection.
     const aside = (/** @type {PageTransitionEvent} */ event) => {
-      if (event.persisted && this.#ws) this.#drop(new TickhallError("lost", "the page was put aside", { advice: "resume" }));
+      if (event.type === "pagehide" && !event.persisted) return;
+      this.#aside = this.#joinedBefore;
+      if (this.#ws) this.#drop(new TickhallError("lost", "the page was put aside", { advice: "resume" }));
     };
     for (const [target, type, hear] of [
       [page, "online", wake], [page, "pageshow", wake], [page.document, "visibilitychange", wake], [page, "pagehide", aside],
+      [page.document, "freeze", aside], [page.document, "resume", () => this.#wake()],
     ]) {
       if (!target?.addEventListener) continue;
       target.addEventListener(type, hear);
@@ -2020,9 +2049,10 @@ export class Room {
 
   async #join() {
     for (let tries = 1; ; tries++) {
-      let url = this.#next === "match" ? null : this.#resumeURL();
+      /** @type {URL} */
+      let url;
       try {
-        url ??= await this.#match();
+        url = this.#held() ?? await this.#match();
         if (this.state === "closed") throw aborted(null); // a moment before the answer
       } catch (err) {
         this.#abandon();
@@ -2039,10 +2069,23 @@ export class Room {
           this.#abandon();
           throw err;
         }
-        if (err.advice === "match") this.#next = "match";
+        this.#lost(err);
         await this.#sleep(this.#backoff(tries, err));
       }
     }
+  }
+
+  /** Where a seat is held for us, if one may be. */
+  #held() {
+    if (this.#next === "resume") return this.#resumeURL();
+    return this.#now() - this.#ticketAt < TICKET_LIFE ? this.#url : null;
+  }
+
+  /** Gives up what err tells is gone: the seat, or the ticket for it. @param {TickhallError} err */
+  #lost(err) {
+    if (err.advice !== "match") return;
+    this.#next = "match";
+    this.#ticketAt = -Infinity;
   }
 
   #abandon() {
@@ -2085,7 +2128,7 @@ export class Room {
         this.#keepGuest(reply.body?.guest); // a poll's; one that asked has it by now
         if (reply.status !== 202) return this.#seated(reply);
         if (typeof reply.body?.queue !== "string" || reply.body.queue === "") {
-          throw new TickhallError("protocol", "the answer names no place in the queue", { status: 202 });
+          throw this.#odd("the answer names no place in the queue", 202);
         }
         if (place !== "") failures = 0; // a place that nobody knows when asked for it is none
         place = reply.body.queue;
@@ -2093,6 +2136,7 @@ export class Room {
         this.#tellQueue(reply.body);
       } catch (e) {
         failed = /** @type {TickhallError} */ (e);
+        if (queued) failed = this.#judged(failed);
       }
       try {
         // Who never had a place hears at once what is wrong; one who waits does not lose it so easily.
@@ -2126,26 +2170,21 @@ export class Room {
   /** @param {Record<string, string>} headers */
   #postMatch(headers) {
     const guest = headers.Authorization ? undefined : this.#findGuest() || undefined;
-    return this.#http(`${this.#base}/v1/match`, {
+    return this.#http("/v1/match", {
       method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify({ ...this.#request, guest }),
     });
   }
 
   /** Waits for news of a place in the queue. @param {string} place */
   async #poll(place) {
-    return this.#http(this.#placeURL(place), { headers: await authorization(this.#token) }, POLL_TIMEOUT);
-  }
-
-  /** @param {string} place */
-  #placeURL(place) {
-    return `${this.#base}/v1/match/${encodeURIComponent(place)}`;
+    return this.#http(placePath(place), { headers: await authorization(this.#token) }, POLL_TIMEOUT);
   }
 
   /** Says that nobody waits any more; unsaid, the server finds out after 30 s. @param {string} place */
   async #leaveQueue(place) {
     try {
       // The room is closed, which must not end this request too; nor must the page, if it goes.
-      await http(this.#env, this.#placeURL(place), { method: "DELETE", headers: await authorization(this.#token), keepalive: true }, JOIN_TIMEOUT);
+      await http(this.#env, this.#base + placePath(place), { method: "DELETE", headers: await authorization(this.#token), keepalive: true }, JOIN_TIMEOUT);
     } catch { // then it finds out
     }
   }
@@ -2165,10 +2204,16 @@ export class Room {
       // From a page of https: nothing but wss: works, whatever a server behind a proxy believes.
       url.protocol = this.#base.startsWith("https:") ? "wss:" : url.protocol.replace(/^http/, "ws");
       this.#team = Number.isSafeInteger(body.team) ? body.team : 0;
+      this.#ticketAt = this.#now();
       return (this.#url = url);
     } catch (cause) {
-      throw new TickhallError("protocol", "the answer to a match has no url", { status, cause });
+      throw this.#odd("the answer to a match has no url", status, cause);
     }
+  }
+
+  /** An answer that no server of ours gives. Where one has answered before, it comes from something in between. @param {string} message @param {number} status @param {unknown} [cause] */
+  #odd(message, status, cause) {
+    return new TickhallError("protocol", message, { status, cause, advice: this.#joinedBefore ? "resume" : "stop" });
   }
 
   /** Where the guest is kept, if anywhere. */
@@ -2205,9 +2250,18 @@ export class Room {
     return url;
   }
 
-  /** @param {string} url @param {any} init */
-  #http(url, init, timeout = JOIN_TIMEOUT) {
-    return http(this.#env, url, init, timeout, this.#closing.signal);
+  /**
+   * Makes a request at the server. Where it has moved to https, it is asked there from now on.
+   * @param {string} path @param {any} init
+   */
+  async #http(path, init, timeout = JOIN_TIMEOUT) {
+    const url = this.#base + path, { signal } = this.#closing, reply = await http(this.#env, url, init, timeout, signal);
+    const https = secured(url, reply.moved);
+    if (!https) return reply;
+    this.#base = withoutSlash(https.href.slice(0, -path.length));
+    // On the way a POST may have become a GET, and Authorization is left out.
+    if (reply.ok && !init.headers?.Authorization) return reply;
+    return http(this.#env, this.#base + path, init, timeout, signal);
   }
 
   /** Opens a connection; resolves once joined. @param {URL} url with a ticket, or one that resumes @returns {Promise<void>} */
@@ -2269,10 +2323,18 @@ export class Room {
     /** @type {TickhallError} */
     let err;
     try {
-      err = refusal(await this.#http(probe.href, {
+      const reply = await http(this.#env, probe.href, {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-      }));
-      if (err.status === 426) { // all is well with the ticket or token
+      }, JOIN_TIMEOUT, this.#closing.signal);
+      const https = secured(probe, reply.moved);
+      if (https) {
+        this.#url.protocol = "wss:";
+        this.#url.host = https.host;
+        err = new TickhallError("redirected", `the server has moved to ${https.origin}`, { advice: "resume", status: reply.status });
+      } else {
+        err = refusal(reply);
+      }
+      if (err.code === "upgrade_required") { // all is well with the ticket or token
         err = new TickhallError("websocket", "the server is there, but the WebSocket did not open", { advice: "resume", status: 426 });
       }
     } catch (e) {
@@ -2306,13 +2368,14 @@ export class Room {
   #recover(err) {
     if (this.state === "closed") return;
     if (this.#leaving !== null) return this.#finish(closeError(1000, "you left"));
+    err = this.#judged(err);
     if (err.advice === "stop") return this.#finish(err);
     if (this.state === "joined" && this.#now() - this.#joinedAt > STABLE) this.#attempts = this.#faults = 0;
-    if (err.advice === "match") this.#next = "match";
+    this.#lost(err);
     // The server is back, and has only the seat not: the waits, long by now, have done their work.
     if (err.code === "token_unknown") this.#attempts = 0;
     if (this.#next === "match") this.#forget();
-    const attempt = ++this.#attempts, delay = this.#backoff(attempt, err);
+    const attempt = ++this.#attempts, delay = this.#aside ? BACKOFF_MOST : this.#backoff(attempt, err);
     this.#notBefore = this.#now() + err.retryAfter;
     this.#retry = this.#setTimeout(() => void this.#reconnect(), delay);
     this.#setState("reconnecting");
@@ -2326,8 +2389,9 @@ export class Room {
 
   async #reconnect() {
     this.#retry = null;
+    this.#aside = false;
     try {
-      const url = this.#next === "match" ? await this.#match() : this.#resumeURL();
+      const url = this.#held() ?? await this.#match();
       if (this.state === "closed") return;
       await this.#dial(url);
     } catch (err) {
@@ -2335,8 +2399,15 @@ export class Room {
     }
   }
 
+  /** Counts what is not Tickhall's doing, and no longer believes that it passes when there has been too much. @param {TickhallError} err */
+  #judged(err) {
+    if (err.advice === "stop" || !isForeign(err) || ++this.#foreign <= MAX_FOREIGN) return err;
+    return new TickhallError(err.code, err.message, { status: err.status, cause: err });
+  }
+
   /** The network, or the person, may be back. */
   #wake() {
+    this.#aside = false;
     if (this.#retry !== null) {
       if (this.#now() < this.#notBefore) return;
       this.#clearTimeout(this.#retry);
@@ -2547,6 +2618,7 @@ export class Room {
     const resumed = r.bool(), grace = r.uint32();
 
     this.#welcomed = true;
+    this.#ticketAt = -Infinity; // used
     this.spectator = player === 0;
     this.#next = this.spectator ? "match" : "resume"; // a spectator has no seat to come back to
     this.#seat = token;
@@ -2643,6 +2715,7 @@ export class Room {
     const dialing = this.#dialing, again = this.#joinedBefore;
     this.#dialing = null;
     this.#joinedAt = now;
+    this.#foreign = 0;
     this.#joinedBefore = true;
     this.#clearTimeout(dialing?.timer);
     dialing?.resolve();
@@ -2894,11 +2967,13 @@ function sameBytes(a, b) {
   return a.length === b.length && a.every((v, i) => v === b[i]);
 }
 
-/** @param {{status: number, body: any, retryAfter: number}} reply */
-function refusal({ status, body, retryAfter }) {
-  const known = typeof body?.code === "string";
-  const code = known ? body.code : `http_${status}`;
-  return new TickhallError(code, String((known && body.message) || `the server answered with status ${status}`), {
-    status, retryAfter, advice: (known && REFUSALS[code]) || "resume",
-  });
+/** What a reply tells that is not what was asked for. @param {{status: number, body: any, retryAfter: number, moved: string}} reply */
+function refusal({ status, body, retryAfter, moved }) {
+  if (typeof body?.code === "string" && body.code !== "") {
+    return new TickhallError(body.code, String(body.message || `the server refuses with status ${status}`), {
+      status, retryAfter, advice: REFUSALS.get(body.code) ?? (passes(status) ? "resume" : "stop"),
+    });
+  }
+  if (moved !== "") return new TickhallError("redirected", `the server redirects to ${moved}: give its address as url`, { status, retryAfter, advice: "resume" });
+  return new TickhallError(`http_${status}`, `what answered, with status ${status}, is no Tickhall server`, { status, retryAfter, advice: "resume" });
 }

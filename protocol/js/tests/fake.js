@@ -48,7 +48,7 @@ export class Fake {
   requests = [];
   window = new EventTarget();
 
-  /** Answers an HTTP request: {status, body, retryAfter}, or an Error for no network. Tests replace it. */
+  /** Answers an HTTP request: {status, body, retryAfter, moved}, without body what is no JSON; an Error is no network. Tests replace it. */
   answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { room: "r1", ticket: "t", url: "ws://game.test/v1/connect?ticket=t", player: "u1" } } : { status: 426, body: { code: "upgrade_required", message: "no" } });
 
   constructor() {
@@ -115,7 +115,8 @@ export class Fake {
         const a = this.answer(request);
         if (a instanceof Error) throw a;
         const status = a.status ?? 200;
-        return { ok: status < 300, status, json: async () => a.body, headers: { get: () => a.retryAfter ?? null } };
+        const json = async () => (a.body === undefined ? JSON.parse("<html>") : a.body);
+        return { ok: status < 300, status, json, headers: { get: () => a.retryAfter ?? null }, redirected: a.moved !== undefined, url: a.moved ?? url };
       },
     };
   }

@@ -367,6 +367,29 @@ test("a page that the browser puts aside is away, and resumes when it is shown a
   assert.equal(room.state, "joined");
 });
 
+test("a page that the browser stops is away, and back when it goes on, be it seen or not", async () => {
+  const { fake, room, ws } = await joined(), page = fake.window.document;
+  page.visibilityState = "hidden";
+  page.dispatchEvent(new Event("visibilitychange"));
+  assert.equal(room.state, "joined", "a page out of sight plays on");
+  page.dispatchEvent(new Event("freeze"));
+  assert.deepEqual([room.state, ws.closed?.code], ["reconnecting", 4003]);
+  await fake.advance(2000);
+  assert.equal(fake.sockets.length, 1, "no timer brings it back before it is stopped");
+  page.dispatchEvent(new Event("freeze"));
+  page.dispatchEvent(new Event("resume"));
+  page.dispatchEvent(new Event("resume"));
+  assert.equal(fake.sockets.length, 2);
+  fake.socket.deliver(welcome({ resumed: true }), [DELTA, 11, 1]);
+  assert.equal(room.state, "joined");
+  page.dispatchEvent(new Event("freeze"));
+  await fake.advance(5000);
+  assert.equal(fake.sockets.length, 3, "time that goes on tells that it was not stopped");
+  await room.leave();
+  page.dispatchEvent(new Event("resume"));
+  assert.deepEqual([fake.sockets.length, fake.timers.size], [3, 0]);
+});
+
 test("a KEY in parts makes the world with its last one, and each is acknowledged", async () => {
   const fake = new Fake(), joining = connect(fake.options);
   await settle();
@@ -685,6 +708,121 @@ test("a refusal that no waiting mends ends the reconnecting", async () => {
   fake.socket.lose();
   await settle();
   assert.deepEqual([room.state, seen[0][1].code, seen[0][1].error.code], ["closed", 403, "origin_refused"]);
+});
+
+test("what a proxy answers while reconnecting passes, but not for ever", async () => {
+  for (const answer of [{ status: 401 }, { status: 403, body: { error: "log in first" } }, { status: 404 }, { status: 200 }, { status: 426, body: { code: "upgrade_required" } }]) {
+    const { fake, room, ws } = await joined(), seen = watch(room, "close");
+    fake.answer = () => answer;
+    ws.lose();
+    for (let i = 0; i < 60; i++) {
+      await fake.advance(600);
+      fake.socket.lose();
+      await settle();
+    }
+    assert.equal(room.state, "reconnecting", answer.status);
+    await fake.advance(2500);
+    fake.socket.lose();
+    await settle();
+    assert.deepEqual([room.state, seen[0][1].code, fake.timers.size], ["closed", answer.status, 0]);
+  }
+  // A match too; and what comes from the server itself starts the count over.
+  const { fake, room, ws } = await joined();
+  fake.answer = () => ({ status: 404 });
+  ws.lose(4103);
+  await fake.advance(30_000);
+  fake.answer = new Fake().answer;
+  await fake.advance(600);
+  fake.socket.deliver(welcome(), [KEY, 1, 1, 1, 1, [], [], []]);
+  assert.equal(room.state, "joined");
+  fake.answer = () => ({ status: 404 });
+  fake.socket.lose(4103);
+  await fake.advance(30_000);
+  assert.equal(room.state, "reconnecting");
+  await fake.advance(120_000);
+  assert.equal(room.state, "closed");
+  for (const [answer, code] of [[{ status: 404 }, "http_404"], [{ status: 200 }, "http_200"], [{ status: 200, body: {} }, "protocol"]]) {
+    const at = new Fake();
+    at.answer = () => answer;
+    await assert.rejects(connect(at.options), fails(code));
+  }
+});
+
+test("a code that is not known ends it with a status of 4xx, and passes with another", async () => {
+  for (const [status, code, state] of [
+    [400, "bad_options", "closed"], [403, "constructor", "closed"], [410, "too_late", "closed"], [429, "too_many_seats", "reconnecting"],
+    [503, "identity_unavailable", "reconnecting"], [500, "internal", "reconnecting"],
+  ]) {
+    const { fake, room, ws } = await joined();
+    fake.answer = () => ({ status, body: { code, message: "no" } });
+    ws.lose(4103);
+    await fake.advance(125);
+    assert.equal(room.state, state, code);
+  }
+});
+
+test("a server that has moved to https is found there", async () => {
+  const moved = (path) => `https://game.test${path}`, calls = (fake) => fake.requests.map((r) => `${r.init.method ?? "GET"} ${r.url}`);
+  const seat = { body: { url: "ws://game.test/v1/connect?ticket=t" } };
+  const post = "POST http://game.test/v1/match", again = "POST https://game.test/v1/match";
+  for (const [answer, options, want] of [
+    [{ status: 405, moved: moved("/v1/match"), body: { code: "method_not_allowed", message: "no" } }, {}, [post, again]], // 301: by GET
+    [{ status: 404, moved: moved("/v1/match") }, {}, [post, again]],
+    [{ ...seat, moved: moved("/v1/match") }, {}, [post]], // 308: by POST
+    [{ ...seat, moved: moved("/v1/match") }, { token: "t" }, [post, again]], // which loses the token
+  ]) {
+    const fake = new Fake();
+    fake.answer = ({ url }) => (url.startsWith("http:") ? answer : seat);
+    await fake.join(undefined, {}, options);
+    assert.deepEqual(calls(fake), want);
+    assert.equal(fake.socket.url, "wss://game.test/v1/connect?ticket=t");
+    fake.socket.lose();
+    await fake.advance(125);
+    assert.equal(fake.socket.url, "wss://game.test/v1/connect?tick=10");
+    fake.socket.lose(4103);
+    await fake.advance(200);
+    assert.equal(calls(fake).at(-1), again);
+  }
+  // Only the WebSocket is sent elsewhere.
+  const { fake, room, ws } = await joined(), seen = watch(room, "reconnecting");
+  fake.answer = () => ({ status: 404, moved: moved("/v1/connect"), body: { code: "not_found", message: "no" } });
+  ws.lose();
+  await fake.advance(125);
+  assert.equal(fake.socket.url, "ws://game.test/v1/connect?tick=10");
+  fake.socket.lose();
+  await fake.advance(200);
+  assert.deepEqual([fake.socket.url, seen[1][1].error.code], ["wss://game.test/v1/connect?tick=10", "redirected"]);
+});
+
+test("a redirect to another place is named, not followed", async () => {
+  for (const to of ["https://login.test/v1/match", "https://game.test/login", "http://game.test:81/v1/match"]) {
+    const fake = new Fake();
+    fake.answer = () => ({ status: 200, moved: to });
+    await assert.rejects(connect(fake.options), (e) => fails("redirected")(e) && e.message.includes(to));
+    assert.equal(fake.requests.length, 1);
+  }
+});
+
+test("a ticket that was not used is tried again, while it may be good", async () => {
+  const { fake, ws } = await joined(), matches = () => fake.requests.filter((r) => r.url.endsWith("/v1/match")).length;
+  ws.lose(4103);
+  await fake.advance(125);
+  assert.equal(matches(), 2);
+  const { answer } = fake;
+  fake.answer = (r) => (r.url.endsWith("/v1/match") ? answer(r) : new Error("offline"));
+  for (let i = 2; i < 10; i++) {
+    fake.socket.lose();
+    await fake.advance(600);
+    assert.deepEqual([matches(), fake.sockets.length], [2, i + 1]);
+  }
+  await fake.advance(10_000);
+  fake.socket.lose();
+  await fake.advance(600);
+  assert.equal(matches(), 3, "it is too old");
+  fake.answer = (r) => (r.url.endsWith("/v1/match") ? answer(r) : { status: 410, body: { code: "ticket_used", message: "used" } });
+  fake.socket.lose();
+  await fake.advance(600);
+  assert.equal(matches(), 4);
 });
 
 test("a server that asks to wait is not asked before", async () => {
