@@ -12,8 +12,10 @@ import (
 // Event is an event from outside a room's game: from the server's own code, an operator, another room.
 // It is encoded once, for however many it is sent to.
 type Event struct {
-	name string
-	body []byte
+	name    string
+	body    []byte
+	from    string
+	refused func()
 }
 
 // NewEvent returns an Event. name is 1 to protocol.MaxName bytes; body is encoded by msgpack, and must
@@ -33,7 +35,28 @@ func NewEvent(name string, body any) (*Event, error) {
 	case len(b) > protocol.MaxInbound:
 		return nil, fmt.Errorf("event %q: the body is %d bytes, at most %d", name, len(b), protocol.MaxInbound)
 	}
-	return &Event{name, b}, nil
+	return &Event{name: name, body: b}, nil
+}
+
+// By says whose event it is, before it is sent: a user, by id. What waits for somebody is bounded by sender, too. refused is called for
+// each player whom the event does not reach since too much of the sender's waits there already: from any goroutine, and
+// it must not wait. It may be nil.
+func (e *Event) By(user string, refused func()) *Event {
+	e.from, e.refused = user, refused
+	return e
+}
+
+// From is whose event it is, "" for the server's own.
+func (e *Event) From() string { return e.from }
+
+// Size is about how many bytes the event has on the wire.
+func (e *Event) Size() int { return len(e.name) + len(e.body) }
+
+// Refuse tells the sender that the event does not reach somebody.
+func (e *Event) Refuse() {
+	if e.refused != nil {
+		e.refused()
+	}
 }
 
 // Append appends the event as an EVENT of tick.

@@ -22,7 +22,6 @@ const (
 	CodeRoomStuck    Code = 4101 // the game stopped answering; the room is gone
 	CodeShuttingDown Code = 4102 // the server is stopping
 	CodeGone         Code = 4103 // the seat's grace period is over, or the room has ended meanwhile
-	CodeBacklog      Code = 4104 // more reliable events waited for the client than are kept: what is lost can't be made good
 )
 
 // Codes whose advice is to stop: doing the same again would end the same way.
@@ -62,7 +61,7 @@ func (c Code) Advice() Advice {
 
 var codeNames = map[Code]string{
 	CodeNormal: "normal", CodeSlowReader: "slow_reader", CodePongTimeout: "pong_timeout",
-	CodeBacklog: "backlog", CodeLost: "lost", CodeRoomFailed: "room_failed", CodeRoomStuck: "room_stuck",
+	CodeLost: "lost", CodeRoomFailed: "room_failed", CodeRoomStuck: "room_stuck",
 	CodeShuttingDown: "shutting_down", CodeGone: "gone", CodeProtocol: "protocol", CodeFlood: "flood",
 	CodeKicked: "kicked", CodeReplaced: "replaced", CodeRefused: "refused", CodeRoomEnded: "room_ended",
 }

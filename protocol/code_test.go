@@ -11,7 +11,7 @@ import (
 func TestACodesRangeIsItsAdvice(t *testing.T) {
 	for advice, codes := range map[protocol.Advice][]protocol.Code{
 		protocol.AdviceResume: {0, 1001, 1005, 1006, 1011, 1012, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeLost},
-		protocol.AdviceMatch:  {protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone, protocol.CodeBacklog},
+		protocol.AdviceMatch:  {protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone},
 		protocol.AdviceStop: {protocol.CodeNormal, 1002, 1003, 1007, 1008, 1009, 1010, protocol.CodeProtocol, protocol.CodeFlood,
 			protocol.CodeKicked, protocol.CodeReplaced, protocol.CodeRefused, protocol.CodeRoomEnded},
 	} {

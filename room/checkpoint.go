@@ -372,9 +372,9 @@ func want(r *wire.Reader, elements int) {
 // appendCheckpoint appends an array of what a player needs who comes back:
 //
 //	number, secret of its tokens, number of the newest one, of the earliest one that is still good, tick of the
-//	newest snapshot sent, backlog's bytes, its items (size, tick of the message), whether something did not fit
+//	newest snapshot sent, backlog's bytes, its items (size, tick of the message)
 func (s *seat) appendCheckpoint(b []byte) []byte {
-	b = wire.AppendArray(b, 8)
+	b = wire.AppendArray(b, 7)
 	b = wire.AppendUint(b, uint64(s.player.number))
 	b = wire.AppendBytes(b, s.pass.secret[:])
 	b = wire.AppendUint(b, uint64(s.pass.serial))
@@ -390,28 +390,19 @@ func (s *seat) appendCheckpoint(b []byte) []byte {
 		b = wire.AppendUint(b, uint64(i.size))
 		b = wire.AppendUint(b, uint64(i.sent))
 	}
-	return wire.AppendBool(b, s.backlog.full)
+	return b
 }
 
 func (s *seat) readCheckpoint(r *wire.Reader) {
-	want(r, 8)
+	want(r, 7)
 	if n := r.Uint32(); n != s.player.number {
 		r.Fail(fmt.Errorf("seat %d where that of player %d belongs", n, s.player.number))
 	}
 	secret, serial, earlier := r.Bytes(), r.Uint32(), r.Uint32()
 	s.newest = r.Uint32()
-	s.backlog.bytes = bytes.Clone(r.Bytes())
-	n, rest := r.Array(), int64(len(s.backlog.bytes))
-	for ; n > 0 && r.Err() == nil; n -= 2 {
-		size, sent := r.Uint32(), r.Uint32()
-		rest -= int64(size)
-		s.backlog.items = append(s.backlog.items, item{int(size), sent})
-	}
-	s.backlog.full = r.Bool()
+	s.backlog.read(r)
 	switch {
 	case r.Err() != nil:
-	case n != 0 || rest != 0 || len(s.backlog.bytes) > maxBacklogBytes || len(s.backlog.items) > maxBacklogItems:
-		r.Fail(wire.ErrLength)
 	case len(secret) != secretSize || serial == 0 || earlier == 0 || earlier > serial || serial > math.MaxUint32-restoredTokens:
 		r.Fail(wire.ErrRange)
 	default:

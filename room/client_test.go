@@ -149,6 +149,10 @@ func (c *client) apply(kind protocol.Kind, r *wire.Reader, n int) error {
 		_, name, body, err := protocol.ReadEvent(r, n)
 		c.events = append(c.events, string(name)+" "+string(body[1:]))
 		return err
+	case protocol.KindDropped:
+		_, count, err := protocol.ReadDropped(r, n)
+		c.events = append(c.events, fmt.Sprintf("dropped %d", count))
+		return err
 	case protocol.KindReply:
 		_, request, body, err := protocol.ReadReply(r, n)
 		if c.replies == nil {

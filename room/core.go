@@ -32,7 +32,10 @@ type core struct {
 	signals  map[string]signal
 	named    map[string]namedTimer
 	courier  Courier // nil in a playback, and where there is none
+	sender   string  // who sends what the game itself sends to other rooms
 	tick     Tick
+
+	cause *Player // whose command or message is being carried out: what the game sends meanwhile is this player's doing
 
 	number     uint32 // the tick being made, or made last
 	players    []*Player
@@ -186,7 +189,10 @@ func (c *core) join(who Identity, s *seat) (*Player, error) {
 		p.out = &s.backlog
 	}
 	c.players = append(c.players, p)
-	if err := c.stepper.join(&c.tick, p); err != nil {
+	c.cause = p
+	err := c.stepper.join(&c.tick, p)
+	c.cause = nil
+	if err != nil {
 		c.remove(p)
 		return nil, err
 	}
@@ -219,6 +225,8 @@ func (c *core) apply(m *command) {
 	if p == nil {
 		return
 	}
+	c.cause = p
+	defer func() { c.cause = nil }()
 	switch m.op {
 	case opLeave:
 		c.leave(p, m.cause)
@@ -296,6 +304,18 @@ func (c *core) encodeEvent(name string, body any) []byte {
 // deliver queues an encoded EVENT, REPLY or ERROR for p.
 func (c *core) deliver(p *Player, b []byte) {
 	if p.out != nil && !p.gone {
-		p.out.add(b)
+		c.give(p.out, b)
+	}
+}
+
+// give adds an encoded array to a backlog. If too much waits there that the same player has caused, it is not kept, and
+// that player hears so; the game does not, for what waits is not its own state.
+func (c *core) give(to *backlog, b []byte) {
+	from := ""
+	if c.cause != nil {
+		from = c.cause.who.User
+	}
+	if !to.add(b, from) && c.cause.seat != nil {
+		c.cause.seat.unheard.Store(true)
 	}
 }

@@ -45,6 +45,13 @@ type Kind[In any] struct {
 	// memory: what players may add to the world is for the game to bound, by a share for each of them.
 	MaxMemory int
 
+	// Backlog is how many bytes of events may wait for a player who is away or has a slow line, 64 KiB to 16 MiB;
+	// 256 KiB by default. When the game sends more, the oldest of its own events are dropped, and the client is told
+	// how many (Config.OnDropped in Go, "dropped" in JavaScript): what must not be lost belongs into the world. What
+	// a player's messages make the game send to another is bounded apart: by an eighth of it for each such player,
+	// who hears "busy", and all of it for all of them. Neither costs the recipient the seat. Answers are never dropped.
+	Backlog int
+
 	// Spectators is how many may watch a room without a seat; none by default. They see the room as it
 	// was SpectatorDelay ticks ago, so that nobody is told by a friend who watches; 0 by default. A delay costs
 	// the game's Step a second time.
@@ -133,6 +140,7 @@ type Spec struct {
 	MaxPlayers         int
 	EmptyFor, Grace    time.Duration // 0: none
 	MaxMemory          int
+	Backlog            int
 	Spectators         int
 	SpectatorDelay     int
 	Queue              *QueueRules
@@ -154,7 +162,7 @@ func (k Kind[In]) spec() *Spec {
 	s := &Spec{
 		Name: k.Name, Title: k.Title, About: k.About, TickRate: k.TickRate, OnDemand: k.OnDemand,
 		MaxPlayers: k.MaxPlayers, EmptyFor: k.EmptyFor, Grace: k.Grace,
-		MaxMemory: k.MaxMemory, Spectators: k.Spectators, SpectatorDelay: k.SpectatorDelay,
+		MaxMemory: k.MaxMemory, Backlog: k.Backlog, Spectators: k.Spectators, SpectatorDelay: k.SpectatorDelay,
 	}
 	if k.Queue != nil {
 		rules := k.Queue.withDefaults()
@@ -165,6 +173,7 @@ func (k Kind[In]) spec() *Spec {
 	orDefault(&s.MaxPlayers, DefaultMaxPlayers)
 	orNone(&s.EmptyFor, DefaultEmptyFor)
 	orNone(&s.Grace, DefaultGrace)
+	orDefault(&s.Backlog, DefaultBacklog)
 	orDefault(&s.MaxMemory, DefaultMaxMemory)
 
 	var faults []error
@@ -179,6 +188,7 @@ func (k Kind[In]) spec() *Spec {
 	fault(s.EmptyFor < 0, "EmptyFor is negative: use room.None to end a room as soon as it is empty")
 	fault(s.Grace < 0, "Grace is negative: use room.None to give a lost player's seat up at once")
 	fault(s.MaxMemory < 0, "MaxMemory is negative")
+	fault(s.Backlog < minBacklog || s.Backlog > maxBacklog, "Backlog %d is not within %d to %d bytes", s.Backlog, minBacklog, maxBacklog)
 	fault(s.Spectators < 0 || s.Spectators > MaxMaxPlayers, "Spectators %d is not within 0 to %d", s.Spectators, MaxMaxPlayers)
 	fault(s.SpectatorDelay < 0 || s.SpectatorDelay > MaxSpectatorDelay, "SpectatorDelay %d is not within 0 to %d ticks", s.SpectatorDelay, MaxSpectatorDelay)
 	fault(s.SpectatorDelay > 0 && s.OnDemand, "SpectatorDelay needs a room that does not tick OnDemand")

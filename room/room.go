@@ -147,7 +147,7 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 	if r.core, err = newCore(spec, cfg.Seed, cfg.Options, r.startWork); err != nil {
 		return nil, err
 	}
-	r.core.courier = cfg.Courier
+	r.core.courier, r.core.sender = cfg.Courier, byRoom+cfg.ID
 	if spec.SpectatorDelay > 0 {
 		if r.delayed, err = newPlayback(spec, cfg.Seed, cfg.Options); err != nil {
 			return nil, err
@@ -271,7 +271,8 @@ func (r *Room) Kick(ctx context.Context, number uint32, reason string) error {
 	return err
 }
 
-// Announce sends an event to every player and spectator, with the next snapshot. It does not wait.
+// Announce sends an event to every player and spectator, with the next snapshot. It does not wait. Who has too much
+// waiting from the same sender already does not get it, and the sender is told: see player.Event.By.
 func (r *Room) Announce(e *player.Event) {
 	r.announce(e)
 	r.nudge()
@@ -279,8 +280,14 @@ func (r *Room) Announce(e *player.Event) {
 
 func (r *Room) announce(e *player.Event) {
 	r.eventsMu.Lock()
-	defer r.eventsMu.Unlock()
-	r.events = append(r.events, e)
+	ok := admits(r.events, e, r.spec.Backlog)
+	if ok {
+		r.events = append(r.events, e)
+	}
+	r.eventsMu.Unlock()
+	if !ok {
+		e.Refuse()
+	}
 }
 
 // Signal sends a signal to the game, for the next tick. It waits while the mailbox is full. The error is

@@ -3,8 +3,10 @@ package room_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,11 +37,14 @@ type live struct {
 	free   atomic.Int32 // seats released
 }
 
-func start(t *testing.T, k room.AnyKind) *live {
+func start(t *testing.T, k room.AnyKind) *live { return startWith(t, k, room.Config{}) }
+
+func startWith(t *testing.T, k room.AnyKind, cfg room.Config) *live {
 	t.Helper()
 	l := &live{t: t, stats: new(room.Stats), player: new(player.Stats), users: new(player.Registry), ended: make(chan error, 1)}
 	var err error
-	l.Room, err = room.New(k, room.Config{ID: "r1", Seed: 7, Stats: l.stats, PlayerStats: l.player, Registry: l.users, Log: silent})
+	cfg.ID, cfg.Seed, cfg.Stats, cfg.PlayerStats, cfg.Registry, cfg.Log = "r1", 7, l.stats, l.player, l.users, silent
+	l.Room, err = room.New(k, cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	l.cancel = cancel
@@ -518,25 +523,163 @@ func TestReliableEventsSurviveAResumeOnceAndInOrder(t *testing.T) {
 	})
 }
 
-func TestABacklogThatOverflowsEndsTheSeat(t *testing.T) {
+func TestTooManyEventsOfTheGameAreDroppedAndToldAndCostNoSeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		sent := 0
 		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) {
 			t.Broadcast("blob", make([]byte, 8<<10))
+			sent++
 		}}))
 		c, s := r.join("Ada")
 		other, so := r.join("Bob")
-		for range 30 {
-			time.Sleep(100 * time.Millisecond)
+		require.NoError(t, c.readAndAck(s))
+		before, already := len(c.events), sent
+		c.setFull(true)
+		for range 200 {
+			time.Sleep(50 * time.Millisecond)
 			synctest.Wait()
 			require.NoError(t, other.readAndAck(so))
 		}
-		require.Equal(t, protocol.CodeBacklog, c.closeError().Code)
-		require.Equal(t, protocol.AdviceMatch, c.closeError().Code.Advice())
-		_, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Conn: new(client)})
-		require.ErrorIs(t, err, room.ErrToken, "the seat is gone, as the advice says")
+		c.setFull(false)
+		for range 20 {
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, c.readAndAck(s))
+		}
+		require.Nil(t, c.closeError())
 		require.Nil(t, other.closeError())
-		require.EqualValues(t, 1, r.stats.Backlogs.Load())
-		require.NoError(t, s.Receive(c, time.Now(), protocol.AppendAck(nil, 1)), "what it still sends is ignored")
+		var dropped int
+		_, err := fmt.Sscanf(c.events[before], "dropped %d", &dropped)
+		require.NoError(t, err, "%.50q", c.events[before])
+		require.EqualValues(t, dropped, r.stats.EventsDropped.Load())
+		require.Equal(t, sent-already, dropped+len(c.events)-before-1, "the rest came")
+		require.Greater(t, len(c.events), 25, "as much as the backlog holds")
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestSixtyEventsASecondFindWhoIsAwayForTheWholeGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) { t.Broadcast("n", make([]byte, 100)) }})
+		k.TickRate, k.Grace = 60, 20*time.Second
+		r := start(t, k)
+		c, s := r.join("Ada")
+		require.NoError(t, c.readAndAck(s))
+		r.Lost(s, c)
+		time.Sleep(19900 * time.Millisecond)
+		synctest.Wait()
+		c2 := &client{replica: c.replica, events: c.events}
+		_, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Tick: c.tick(), Conn: c2})
+		require.NoError(t, err)
+		for range 60 {
+			time.Sleep(time.Second / 60)
+			synctest.Wait()
+			require.NoError(t, c2.readAndAck(s))
+		}
+		require.Nil(t, c2.closeError())
+		require.Zero(t, r.stats.EventsDropped.Load())
+		require.Len(t, c2.events, int(c2.tick())-int(c.welcome.Tick)+1)
+		require.NoError(t, r.stop())
+	})
+}
+
+// relay is a game that sends what a player says to all others.
+func relay(s *room.Setup) room.Game[struct{}] {
+	room.Handle(s, "say", func(t *room.Tick, p *room.Player, m Say) (Said, error) {
+		t.Broadcast("said", m.Text)
+		return Said{}, nil
+	})
+	return base{}
+}
+
+func TestWhatOthersSayCostsNobodyTheSeatAndTheyHearThatItIsTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, kind(relay))
+		victim, vs := r.join("Ada")
+		require.NoError(t, victim.readAndAck(vs))
+		victim.setFull(true)
+		bob, bs := r.join("Bob")
+		var guests [7]*client
+		var sessions [7]*player.Session
+		for i := range guests {
+			guests[i], sessions[i] = r.join(fmt.Sprintf("guest-%d", i))
+		}
+		all := func() {
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			for i, g := range guests {
+				require.NoError(t, g.readAndAck(sessions[i]))
+			}
+			require.NoError(t, bob.readAndAck(bs))
+		}
+		text := string(make([]byte, 2000))
+		for request := range uint32(30) {
+			for i, g := range guests {
+				require.NoError(t, sessions[i].Receive(g, time.Now(), protocol.AppendMessage(nil, request+1, "say", encode(t, Say{Text: text}))))
+			}
+			for range 4 {
+				all()
+			}
+		}
+		require.NoError(t, bs.Receive(bob, time.Now(), protocol.AppendMessage(nil, 1, "say", encode(t, Say{Text: "hello"}))))
+		all()
+		for i, g := range guests {
+			require.Nil(t, g.closeError())
+			require.Contains(t, g.replies[0], "busy: ", "guest %d is told", i)
+			require.Len(t, g.replies, 31, "each message was handled all the same")
+		}
+		require.Empty(t, bob.replies[0])
+		victim.setFull(false)
+		for range 20 {
+			all()
+			require.NoError(t, victim.readAndAck(vs))
+		}
+		require.Nil(t, victim.closeError())
+		require.Equal(t, "said "+string(encode(t, "hello")[1:]), victim.events[len(victim.events)-1], "who sends little is heard")
+		lost := 0
+		for _, e := range victim.events {
+			var n int
+			if _, err := fmt.Sscanf(e, "dropped %d", &n); err == nil {
+				lost += n
+			}
+		}
+		require.Equal(t, 7*30+1, len(victim.events)+lost-strings.Count(strings.Join(victim.events, "\n"), "dropped "))
+		require.EqualValues(t, lost, r.stats.EventsDropped.Load())
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestWhoTakesNoAnswersIsTakenNoMoreRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handled := 0
+		r := start(t, kind(func(s *room.Setup) room.Game[struct{}] {
+			room.Handle(s, "say", func(*room.Tick, *room.Player, Say) (Said, error) {
+				handled++
+				return Said{}, nil
+			})
+			return base{}
+		}))
+		c, s := r.join("Ada")
+		c.setFull(true)
+		for request := range uint32(500) {
+			require.NoError(t, s.Receive(c, time.Now(), protocol.AppendMessage(nil, request+1, "say", encode(t, Say{}))))
+			time.Sleep(10 * time.Millisecond)
+		}
+		synctest.Wait()
+		require.Equal(t, 256, handled)
+		c.setFull(false)
+		for range 5 {
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, c.readAndAck(s))
+		}
+		require.Len(t, c.replies, 500)
+		require.Contains(t, c.replies[500], "busy: ")
+		require.NoError(t, s.Receive(c, time.Now(), protocol.AppendMessage(nil, 501, "say", encode(t, Say{}))))
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		require.NoError(t, c.readAndAck(s))
+		require.Equal(t, 257, handled)
 		require.NoError(t, r.stop())
 	})
 }

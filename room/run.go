@@ -249,15 +249,24 @@ func (r *Room) deliver(now time.Time) error {
 		for _, l := range mail.list {
 			m := command{op: opMessage, player: s.player.number, request: l.request, name: l.name, body: mail.bytes[at : at+l.size]}
 			at += l.size
+			if s.backlog.busy() {
+				r.rejected = append(r.rejected, l.request)
+				continue
+			}
 			if err := r.command(&m); err != nil {
 				return err
 			}
 		}
 		for _, request := range r.rejected {
-			s.backlog.add(protocol.AppendError(nil, r.core.number, request, "busy", "too many messages wait for the room: send fewer"))
+			s.answer(r.core.number, request, "busy", "too many messages wait for the room, or answers for you: send fewer")
 		}
 		if s.limited.Swap(false) {
-			s.backlog.add(protocol.AppendError(nil, r.core.number, 0, "rate_limited", "you send too much: some of it was dropped"))
+			s.answer(r.core.number, 0, "rate_limited", "you send too much: some of it was dropped")
+		}
+		if s.unheard.Load() && !s.backlog.busy() && (s.told == 0 || r.core.number-s.told >= uint32(r.spec.TickRate)) {
+			s.unheard.Store(false)
+			s.told = r.core.number
+			s.answer(r.core.number, 0, "busy", "somebody whom you wrote to has too much waiting from you: some of it was dropped")
 		}
 		var err error
 		switch {
@@ -265,9 +274,6 @@ func (r *Room) deliver(now time.Time) error {
 			err = r.leave(s, CauseKicked, protocol.CodeKicked, *s.kicked.Load())
 		case s.leaving.Load():
 			err = r.leave(s, CauseLeft, protocol.CodeNormal, "you left")
-		case s.backlog.full:
-			r.cfg.Stats.Backlogs.Add(1)
-			err = r.leave(s, CauseLost, protocol.CodeBacklog, "too many events waited for you")
 		case s.conn == nil && !now.Before(s.awayUntil):
 			r.cfg.Stats.Expired.Add(1)
 			err = r.leave(s, CauseLost, protocol.CodeGone, "")
@@ -315,6 +321,7 @@ func (r *Room) newSeat(j Join) *seat {
 	s := &seat{room: r, pass: newPass(), released: j.Released, conn: j.Conn, welcome: true}
 	s.session = player.NewSession(j.Who.User, j.Who.Name, s, r.cfg.Limits, r.cfg.PlayerStats)
 	s.session.Room, s.session.Kind = r.id, r.spec.Name
+	s.backlog.limit = r.spec.Backlog
 	return s
 }
 
@@ -389,6 +396,7 @@ func (r *Room) release(s *seat, code protocol.Code, reason string, result []byte
 		s.conn = nil
 	}
 	r.cfg.Stats.Leaves.Add(1)
+	r.countDropped(s)
 	r.left++
 	if s.released != nil {
 		s.released()

@@ -25,6 +25,7 @@ type seat struct {
 	leaving atomic.Bool
 	kicked  atomic.Pointer[string]
 	limited atomic.Bool
+	unheard atomic.Bool // an event that the player has caused was not kept for its recipient
 
 	// The room's goroutine owns the rest.
 	conn      player.Conn // nil while away
@@ -34,6 +35,7 @@ type seat struct {
 	backlog   backlog
 	welcome   bool   // WELCOME is due
 	resumed   bool   // and says so
+	told      uint32 // tick in which the player was last told that events were not kept
 	checked   uint32 // tick of the last HASH
 	newest    uint32 // tick of the last snapshot sent
 	own       []byte
@@ -83,9 +85,23 @@ func (s *seat) Leave() {
 
 // Announce implements player.Receiver.
 func (s *seat) Announce(e *player.Event) bool {
-	ok := s.letters.announce(e)
+	ok := s.letters.announce(e, s.room.spec.Backlog)
+	if !ok {
+		e.Refuse()
+	}
 	s.room.nudge()
 	return ok
+}
+
+// notHeard is called when an event that the player has sent to another room does not reach somebody there.
+func (s *seat) notHeard() {
+	s.unheard.Store(true)
+	s.room.nudge()
+}
+
+// answer queues an ERROR, on the room's goroutine.
+func (s *seat) answer(tick, request uint32, code, message string) {
+	s.backlog.add(protocol.AppendError(nil, tick, request, code, message), "")
 }
 
 // Kick implements player.Receiver.
@@ -158,11 +174,11 @@ func (l *letters) refuse(request uint32) bool {
 	return true
 }
 
-// announce keeps an event; false if too many wait.
-func (l *letters) announce(e *player.Event) bool {
+// announce keeps an event; false if too many of its sender wait.
+func (l *letters) announce(e *player.Event, limit int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.events) == maxBacklogItems {
+	if !admits(l.events, e, limit) {
 		return false
 	}
 	l.events = append(l.events, e)
@@ -175,7 +191,7 @@ func (l *letters) takeEvents(to *backlog, tick uint32, scratch []byte) []byte {
 	defer l.mu.Unlock()
 	for i, e := range l.events {
 		scratch = e.Append(scratch[:0], tick)
-		to.add(scratch)
+		to.announce(scratch, e)
 		l.events[i] = nil
 	}
 	l.events = l.events[:0]

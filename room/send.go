@@ -9,6 +9,9 @@ import (
 
 type stateID = state.ID
 
+// maxHash is the longest HASH, in bytes.
+const maxHash = 12
+
 // send brings up to date every player whom flow control lets. Who is skipped gets one DELTA over all
 // the ticks between, later.
 func (r *Room) send(now time.Time) {
@@ -43,7 +46,16 @@ func (n *sent) since(now int64) time.Duration {
 	return d
 }
 
+// countDropped accounts for the events that were not kept for s.
+func (r *Room) countDropped(s *seat) {
+	if s.backlog.dropped != 0 {
+		r.cfg.Stats.EventsDropped.Add(s.backlog.dropped)
+		s.backlog.dropped = 0
+	}
+}
+
 func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
+	r.countDropped(s)
 	if s.conn == nil {
 		return
 	}
@@ -52,6 +64,10 @@ func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
 	r.tokens.settle(s, acked)
 	switch {
 	case s.view.Base() == s.world.Tick():
+		if s.backlog.unsent() { // they go with the snapshot of a tick to come
+			r.unsent = true
+			r.worked = r.worked || r.spec.OnDemand && s.conn.Ready() && s.session.Flow.Open(now, step)
+		}
 	case !s.conn.Ready():
 		r.sent.congested++
 		r.unsent = true
@@ -90,7 +106,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		r.sent.keyframes++
 	}
 	s.own = s.view.AppendOwn(s.own[:0], seq, slack)
-	s.own = s.backlog.appendUnsent(s.own, tick)
+	s.own = s.backlog.appendUnsent(s.own, tick, protocol.MaxOutbound-len(s.head)-len(snapshot)-len(s.own)-maxHash)
 	if tick-s.checked >= uint32(r.spec.TickRate) || key {
 		s.checked = tick
 		s.own = protocol.AppendHash(s.own, tick, s.view.Checksum())

@@ -31,7 +31,7 @@ type Stats struct {
 	SkippedUnacknowledged atomic.Int64 // likewise, too many being unacknowledged
 	SendFailed            atomic.Int64
 	Outgrown              atomic.Int64 // rooms ended since their world took more memory than Kind.MaxMemory
-	Backlogs              atomic.Int64 // players lost since too many events waited for them
+	EventsDropped         atomic.Int64 // events not kept for a player for whom too many waited
 
 	mu    sync.Mutex                            // for who adds a kind
 	kinds atomic.Pointer[map[string]*KindStats] // replaced, never changed

@@ -56,7 +56,7 @@ func (t *Tick) Broadcast(name string, body any) {
 		t.core.deliver(p, b)
 	}
 	for _, w := range t.core.watchers {
-		w.add(b)
+		t.core.give(w, b)
 	}
 }
 
@@ -92,7 +92,14 @@ func (c *core) outgoing(name string, body any) *player.Event {
 	if err != nil {
 		panic("room: " + err.Error())
 	}
-	return e
+	if c.cause == nil {
+		return e.By(c.sender, nil)
+	}
+	var refused func()
+	if s := c.cause.seat; s != nil {
+		refused = s.notHeard
+	}
+	return e.By(c.cause.who.User, refused)
 }
 
 // After calls f once, d after this tick in the game's time, rounded up to whole ticks, at least one;

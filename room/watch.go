@@ -70,16 +70,13 @@ func (r *Room) deliverWatchers() {
 			r.rejected = append(r.rejected, l.request)
 		}
 		for _, request := range r.rejected {
-			s.backlog.add(protocol.AppendError(nil, r.core.number, request, "spectator", "spectators only watch"))
+			s.answer(r.core.number, request, "spectator", "spectators only watch")
 		}
 		switch {
 		case s.kicked.Load() != nil:
 			r.unwatch(s, protocol.CodeKicked, *s.kicked.Load())
 		case s.leaving.Load():
 			r.unwatch(s, protocol.CodeNormal, "you left")
-		case s.backlog.full:
-			r.cfg.Stats.Backlogs.Add(1)
-			r.unwatch(s, protocol.CodeBacklog, "too many events waited for you")
 		default:
 			continue
 		}
@@ -101,7 +98,7 @@ func (r *Room) deliverEvents() {
 		r.event = e.Append(r.event[:0], r.core.number)
 		for _, list := range [2][]*seat{r.seats, r.watchers} {
 			for _, s := range list {
-				s.backlog.add(r.event)
+				s.backlog.announce(r.event, e)
 			}
 		}
 	}

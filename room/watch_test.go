@@ -150,7 +150,7 @@ func TestEventsFromOutsideTheGame(t *testing.T) {
 	})
 }
 
-func TestTooManyEventsFromOutsideEndTheSeatAlone(t *testing.T) {
+func TestTooManyEventsFromOutsideCostNoSeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, rigKind(&rig{}))
 		c, s := r.join("Ada")
@@ -158,18 +158,95 @@ func TestTooManyEventsFromOutsideEndTheSeatAlone(t *testing.T) {
 		c.setFull(true)
 		e, err := player.NewEvent("blob", make([]byte, 4000))
 		require.NoError(t, err)
+		var reached, refused int
+		eve, err := player.NewEvent("blob", make([]byte, 4000))
+		require.NoError(t, err)
+		eve.By("eve", func() { refused++ })
 		for range 20 {
-			s.Announce(e)
+			if s.Announce(e) {
+				reached++
+			}
+			s.Announce(eve)
 		}
+		require.Equal(t, 8, reached, "an eighth of the backlog, and whoever sends is told")
+		require.Equal(t, 12, refused)
 		for range 10 {
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 			require.NoError(t, other.readAndAck(so))
 		}
-		require.Equal(t, protocol.CodeBacklog, c.closeError().Code)
+		s.Announce(eve)
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, 13, refused, "they wait there still")
+		require.Nil(t, c.closeError())
 		require.Nil(t, other.closeError())
 		require.NoError(t, r.stop())
 	})
+}
+
+// router is a Courier to the sessions of another room.
+type router struct {
+	users *player.Registry
+	room  *room.Room
+}
+
+func (r router) ToUser(user string, e *player.Event) int { return r.users.Send(user, e) }
+
+func (r router) ToRoom(_ string, e *player.Event) bool {
+	r.room.Announce(e)
+	return true
+}
+
+func TestWhoWritesToAnotherRoomHearsWhenItIsTooMuch(t *testing.T) {
+	for _, way := range []string{"user", "room"} {
+		synctest.Test(t, func(t *testing.T) {
+			far := start(t, rigKind(&rig{}))
+			victim, vs := far.join("Ada")
+			require.NoError(t, victim.readAndAck(vs))
+			victim.setFull(true)
+			r := startWith(t, kind(func(s *room.Setup) room.Game[struct{}] {
+				room.Handle(s, "say", func(t *room.Tick, _ *room.Player, m Say) (Said, error) {
+					if way == "user" {
+						t.SendUser("Ada", "whisper", m.Text)
+					} else {
+						t.SendRoom("far", "whisper", m.Text)
+					}
+					return Said{}, nil
+				})
+				return base{}
+			}), room.Config{Courier: router{far.users, far.Room}})
+			eve, es := r.join("Eve")
+			bob, bs := r.join("Bob")
+			say := func(c *client, s *player.Session, text string) {
+				require.NoError(t, s.Receive(c, time.Now(), protocol.AppendMessage(nil, 1, "say", encode(t, Say{Text: text}))))
+				for range 3 {
+					time.Sleep(50 * time.Millisecond)
+					synctest.Wait()
+					require.NoError(t, c.readAndAck(s))
+				}
+				delete(c.replies, 1)
+			}
+			for range 15 {
+				say(eve, es, string(make([]byte, 2000)))
+				require.Empty(t, eve.replies[0])
+			}
+			for range 15 {
+				say(eve, es, string(make([]byte, 2000)))
+			}
+			require.Contains(t, eve.replies[0], "busy: ")
+			say(bob, bs, "hello")
+			require.Empty(t, bob.replies[0])
+			victim.setFull(false)
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, victim.readAndAck(vs))
+			require.Nil(t, victim.closeError())
+			require.Equal(t, "whisper "+string(encode(t, "hello")[1:]), victim.events[len(victim.events)-1])
+			require.NoError(t, r.stop())
+			require.NoError(t, far.stop())
+		})
+	}
 }
 
 // post is a Courier that keeps what it is given.

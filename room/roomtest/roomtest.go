@@ -503,6 +503,9 @@ func (p *Player) apply(kind protocol.Kind, r *wire.Reader, n int) error {
 		_, name, body, err := protocol.ReadEvent(r, n)
 		p.events = append(p.events, event{string(name), append([]byte(nil), body...)})
 		return err
+	case protocol.KindDropped:
+		_, _, err := protocol.ReadDropped(r, n)
+		return err
 	case protocol.KindReply:
 		_, request, body, err := protocol.ReadReply(r, n)
 		p.answers[request] = answer{body: append([]byte(nil), body...)}

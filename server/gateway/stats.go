@@ -82,7 +82,7 @@ type outcome int
 var outcomes = [...]protocol.Code{
 	outcomeOther: 0, outcomeTooLarge: 0, outcomeBadFrame: 0,
 	3: protocol.CodeNormal, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeLost,
-	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone, protocol.CodeBacklog,
+	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone,
 	protocol.CodeProtocol, protocol.CodeFlood, protocol.CodeKicked, protocol.CodeReplaced, protocol.CodeRefused,
 	protocol.CodeRoomEnded,
 }
