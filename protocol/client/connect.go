@@ -23,6 +23,8 @@ const (
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second // longer than writeTimeout, so that gws's writer ends before it
 	maxRetryAfter    = time.Minute
+	maxForeign       = 60 // answers since the last join that are not Tickhall's, before giving up: see ending
+	maxFaults        = 5  // unreadable messages, each soon after joining, before giving up
 )
 
 // ending is how an attempt to hold a seat ended, and what to do next. AdviceResume means to go on with
@@ -32,6 +34,10 @@ type ending struct {
 	advice protocol.Advice
 	wait   time.Duration // before the next attempt, besides the backoff: those who are told the same don't come back at once
 	back   bool          // the server is back, and has only the seat not: waits, long by now, have done their work
+
+	// foreign tells that it may well be the doing of something between us and the server, such as a proxy or a hotel's
+	// network: it passes, or it never does.
+	foreign bool
 }
 
 // attempt takes a seat, if there is none, however long a queue takes; connects, and reads until the
@@ -56,14 +62,29 @@ func (r *Room) attempt(ctx context.Context) ending {
 	defer l.Conn.Close()
 	f := &feed{room: r, link: l}
 	if err := f.handshake(u, protocols); err != nil {
+		var e *refused
+		if errors.As(err, &e) {
+			if to := secured(u, e.to); to != nil {
+				r.moved(to)
+				return ending{err: fmt.Errorf("connect: %w", err), advice: protocol.AdviceResume}
+			}
+		}
 		return refusal("connect", err)
 	}
-	began := time.Now()
 	err = f.run()
-	if f.welcomed && time.Since(began) >= healthyAfter {
+	if f.whole && r.since()-f.joinedAt >= healthyAfter {
 		r.backoff.reset()
+		r.faults = 0
 	}
 	return r.verdict(err)
+}
+
+// moved has WebSockets opened at the host of to from now on, and by TLS.
+func (r *Room) moved(to *url.URL) {
+	r.base.Scheme, r.base.Host = "wss", to.Host
+	if r.ticket != nil {
+		r.ticket.Scheme, r.ticket.Host = "wss", to.Host
+	}
 }
 
 // verdict tells what to do after a connection that ended with err.
@@ -85,6 +106,12 @@ func (r *Room) verdict(err error) ending {
 		return ending{err: f.err, advice: protocol.AdviceStop}
 	case errors.As(err, &fault):
 		r.needKey = true
+		if fault.Code == protocol.CodeProtocol {
+			// Reliable events come again after a resume: what can't be read today can't be read tomorrow.
+			if r.faults++; r.faults >= maxFaults {
+				return ending{err: fmt.Errorf("gave up after %d messages that can't be read: %w", r.faults, err), advice: protocol.AdviceStop}
+			}
+		}
 		return ending{err: err, advice: protocol.AdviceResume}
 	case errors.As(err, &frame):
 		code := protocol.Code(frame.Code)
@@ -99,8 +126,10 @@ func (r *Room) verdict(err error) ending {
 // refused is an HTTP reply that is not what was asked for.
 type refused struct {
 	protocol.HTTPError
-	status int
-	wait   time.Duration
+	status  int
+	wait    time.Duration
+	to      string // where it redirects to
+	foreign bool   // it is no refusal of Tickhall
 }
 
 func (e *refused) Error() string { return fmt.Sprintf("status %d, %v", e.status, &e.HTTPError) }
@@ -110,13 +139,44 @@ func (e *refused) Unwrap() error { return &e.HTTPError }
 func readRefusal(resp *http.Response) error {
 	e := &refused{status: resp.StatusCode}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if json.Unmarshal(body, &e.HTTPError) != nil || e.Code == "" {
-		e.HTTPError = protocol.HTTPError{Code: "http_" + strconv.Itoa(resp.StatusCode), Message: http.StatusText(resp.StatusCode)}
+	to, err := resp.Location()
+	switch {
+	case json.Unmarshal(body, &e.HTTPError) == nil && e.Code != "":
+	case err == nil && resp.StatusCode >= 300 && resp.StatusCode < 400:
+		e.to, e.foreign = to.String(), true
+		e.HTTPError = protocol.HTTPError{Code: "redirected", Message: "the server redirects to " + e.to + ": give its address as URL"}
+	default:
+		e = noServer(resp)
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		e.wait = min(time.Duration(min(s, 3600))*time.Second, maxRetryAfter)
 	}
 	return e
+}
+
+// secured is where to ask instead, if to is the same place as from, but by TLS; else nil.
+func secured(from *url.URL, to string) *url.URL {
+	u, err := url.Parse(to)
+	plain := from.Scheme == "http" || from.Scheme == "ws"
+	if err != nil || !plain || u.Scheme != "https" && u.Scheme != "wss" || u.Hostname() != from.Hostname() || u.EscapedPath() != from.EscapedPath() {
+		return nil
+	}
+	return u
+}
+
+// odd is an answer that no server of ours gives.
+func odd(status int, format string, args ...any) error {
+	return &refused{HTTPError: protocol.HTTPError{Code: "protocol", Message: fmt.Sprintf(format, args...)}, status: status, foreign: true}
+}
+
+// noServer is an answer that is none of Tickhall's.
+func noServer(resp *http.Response) *refused {
+	return &refused{
+		HTTPError: protocol.HTTPError{
+			Code: "http_" + strconv.Itoa(resp.StatusCode), Message: "what answered is no Tickhall server: " + http.StatusText(resp.StatusCode),
+		},
+		status: resp.StatusCode, foreign: true,
+	}
 }
 
 // refusal tells what to do after a match or a handshake that failed with err, as the table of
@@ -126,25 +186,35 @@ func refusal(what string, err error) ending {
 	var e *refused
 	if !errors.As(err, &e) {
 		var f *fatal
-		if errors.Is(err, gws.ErrSubprotocolNegotiation) || errors.As(err, &f) {
+		if errors.As(err, &f) {
 			end.advice = protocol.AdviceStop
 		}
+		end.foreign = errors.Is(err, gws.ErrSubprotocolNegotiation)
 		return end
 	}
 	end.wait = e.wait
-	switch e.Code {
-	case protocol.ErrTokenUnknown, protocol.ErrTicketExpired, protocol.ErrTicketUsed, protocol.ErrQueueUnknown,
-		protocol.ErrServerFull, protocol.ErrShuttingDown:
+	passes := e.status >= 500 || e.status == http.StatusRequestTimeout || e.status == http.StatusTooEarly || e.status == http.StatusTooManyRequests
+	switch {
+	case e.foreign:
+		end.foreign = !passes
+	case e.Code == protocol.ErrUpgrade: // the server heard of no upgrade
+		end.foreign = true
+	case e.Code == protocol.ErrTokenUnknown, e.Code == protocol.ErrTicketInvalid, e.Code == protocol.ErrTicketExpired,
+		e.Code == protocol.ErrTicketUsed, e.Code == protocol.ErrQueueUnknown, e.Code == protocol.ErrServerFull, e.Code == protocol.ErrShuttingDown:
 		end.advice, end.back = protocol.AdviceMatch, e.Code == protocol.ErrTokenUnknown
-		return end
+	case !passes:
+		end.advice = protocol.AdviceStop
 	}
-	switch { // another 503 is a proxy's, or passes: what is held need not be lost
-	case e.Code == protocol.ErrQueueReplaced: // another of this player's waits, and would be replaced in turn
-		end.advice = protocol.AdviceStop
-	case e.status == http.StatusGone:
-		end.advice = protocol.AdviceMatch
-	case e.status >= 400 && e.status < 500 && e.status != http.StatusTooManyRequests && e.status != http.StatusRequestTimeout:
-		end.advice = protocol.AdviceStop
+	return end
+}
+
+// judge counts what is not Tickhall's doing. It no longer believes that it passes when there has been too much, or when no
+// server of ours was ever seen.
+func (r *Room) judge(end ending) ending {
+	if end.foreign {
+		if r.foreign++; r.foreign > maxForeign || r.counters.joins.Load() == 0 {
+			end.advice = protocol.AdviceStop
+		}
 	}
 	return end
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,9 +25,29 @@ type exchange struct {
 	answer       any   // a pointer, for the JSON of an answer with status 2xx; nil takes none
 }
 
-// exchange makes a request on a connection of its own: an http.Transport would start two goroutines for
-// it. An answer with a status other than 2xx is a *refused.
+// exchange makes a request. Where the server has moved to https, it is asked there from now on. An answer that is not
+// what was asked for is a *refused.
 func (c *Config) exchange(ctx context.Context, n *counters, x *exchange) (status int, err error) {
+	status, err = c.ask(ctx, n, x)
+	var e *refused
+	if !errors.As(err, &e) || e.to == "" {
+		return status, err
+	}
+	base, bad := url.Parse(c.URL)
+	if bad != nil {
+		return status, err
+	}
+	to := secured(base.JoinPath(x.path), e.to)
+	if to == nil {
+		return status, err
+	}
+	base.Scheme, base.Host = "https", to.Host
+	c.URL = base.String()
+	return c.ask(ctx, n, x)
+}
+
+// ask makes a request on a connection of its own: an http.Transport would start two goroutines for it.
+func (c *Config) ask(ctx context.Context, n *counters, x *exchange) (status int, err error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
 		return 0, err
@@ -80,11 +101,11 @@ func (c *Config) exchange(ctx context.Context, n *counters, x *exchange) (status
 		return resp.StatusCode, nil
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, limit))
-	if err == nil {
-		err = json.Unmarshal(b, x.answer)
-	}
 	if err != nil {
 		return resp.StatusCode, fmt.Errorf("reading the reply: %w", err)
+	}
+	if err := json.Unmarshal(b, x.answer); err != nil {
+		return resp.StatusCode, noServer(resp)
 	}
 	return resp.StatusCode, nil
 }

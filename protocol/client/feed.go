@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/lxzan/gws"
 
@@ -18,12 +19,13 @@ type feed struct {
 	socket   socket
 	loop     func() // reads until the connection ends
 	welcomed bool
-	kept     bool  // the WELCOME gave the seat back
-	arrived  bool  // a snapshot has been applied, or a part of one
-	whole    bool  // and all of it
-	over     bool  // nothing more is to be taken
-	inside   bool  // our own code runs, not gws
-	err      error // why it is over
+	kept     bool          // the WELCOME gave the seat back
+	arrived  bool          // a snapshot has been applied, or a part of one
+	whole    bool          // and all of it
+	joinedAt time.Duration // when that was
+	over     bool          // nothing more is to be taken
+	inside   bool          // our own code runs, not gws
+	err      error         // why it is over
 }
 
 var _ gws.Event = (*feed)(nil)

@@ -68,14 +68,14 @@ func (r *Room) match(ctx context.Context) error {
 		if status != http.StatusAccepted {
 			var reply protocol.MatchReply
 			if err := json.Unmarshal(answer, &reply); err != nil {
-				return fmt.Errorf("reading the reply: %w", err)
+				return odd(status, "reading the reply: %v", err)
 			}
 			r.keepGuest(reply.Guest)
 			return r.seated(&reply)
 		}
 		var reply protocol.QueueReply
 		if err := json.Unmarshal(answer, &reply); err != nil || reply.Queue == "" {
-			return fmt.Errorf("the reply %.40q names no place in the queue", answer)
+			return odd(status, "the reply %.40q names no place in the queue", answer)
 		}
 		r.keepGuest(reply.Guest)
 		if again { // a place that nobody knows when asked for it is none
@@ -116,13 +116,25 @@ func (r *Room) keepGuest(guest string) {
 
 // seated keeps the ticket of a seat.
 func (r *Room) seated(reply *protocol.MatchReply) error {
-	ticket, err := url.Parse(reply.URL)
-	if err != nil || ticket.Host == "" || ticket.Scheme != "ws" && ticket.Scheme != "wss" {
-		return fmt.Errorf("the reply's url %q is not a WebSocket address", reply.URL)
+	server, err := url.Parse(r.cfg.URL)
+	if err != nil {
+		return &fatal{err}
 	}
-	if base, err := url.Parse(r.cfg.URL); err == nil && base.Scheme == "https" && ticket.Scheme != "wss" {
-		ticket.RawQuery = "" // whoever reads the error has no use for the ticket
-		return &fatal{fmt.Errorf("the server at %s sends us to %s, which is not encrypted: tell it its public address", r.cfg.URL, ticket)}
+	ticket, err := server.Parse(reply.URL)
+	if err != nil || reply.URL == "" || ticket.Host == "" {
+		return odd(http.StatusOK, "the reply's url %q is no address", reply.URL)
+	}
+	switch ticket.Scheme {
+	case "http":
+		ticket.Scheme = "ws"
+	case "https":
+		ticket.Scheme = "wss"
+	case "ws", "wss":
+	default:
+		return odd(http.StatusOK, "the reply's url %q is not a WebSocket address", reply.URL)
+	}
+	if server.Scheme == "https" { // whatever a server behind a proxy believes
+		ticket.Scheme = "wss"
 	}
 	base := *ticket
 	base.RawQuery = ""

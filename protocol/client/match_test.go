@@ -301,13 +301,24 @@ func TestSpectatorMatchesAgainInsteadOfResuming(t *testing.T) {
 	})
 }
 
-func TestPlainAddressIsRefusedWhereTheServerIsEncrypted(t *testing.T) {
-	r := New(Config{URL: "https://fake", Kind: "arena"})
-	err := r.seated(&protocol.MatchReply{URL: "ws://fake/v1/connect?ticket=secret"})
-	require.Equal(t, protocol.AdviceStop, refusal("match", err).advice)
-	require.ErrorContains(t, err, "ws://fake/v1/connect")
-	require.NotContains(t, err.Error(), "secret")
-	require.NoError(t, r.seated(&protocol.MatchReply{URL: "wss://fake/v1/connect?ticket=1"}))
+func TestAddressOfASeat(t *testing.T) {
+	for _, c := range []struct{ server, url, want string }{
+		{"http://fake", "ws://fake/v1/connect?ticket=1", "ws://fake/v1/connect?ticket=1"},
+		{"http://fake", "wss://other/v1/connect?ticket=1", "wss://other/v1/connect?ticket=1"},
+		{"https://fake", "ws://fake/v1/connect?ticket=1", "wss://fake/v1/connect?ticket=1"}, // the server is behind a proxy
+		{"https://fake/", "/v1/connect?ticket=1", "wss://fake/v1/connect?ticket=1"},
+		{"http://fake/", "/v1/connect?ticket=1", "ws://fake/v1/connect?ticket=1"},
+		{"http://fake", "", ""}, {"http://fake", "ftp://fake", ""}, {"http://fake", "http:///", ""}, {"http://fake", "%", ""},
+	} {
+		r := New(Config{URL: c.server, Kind: "arena"})
+		err := r.seated(&protocol.MatchReply{URL: c.url})
+		if c.want == "" {
+			require.True(t, refusal("match", err).foreign, c.url)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, c.want, r.ticket.String())
+	}
 }
 
 func TestRoomsAreListed(t *testing.T) {

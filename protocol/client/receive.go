@@ -48,6 +48,7 @@ func (f *feed) receive(message []byte, now time.Duration) error {
 // joined tells that the first snapshot's message has been processed.
 func (f *feed) joined() {
 	r := f.room
+	f.joinedAt, r.foreign = r.since(), 0
 	select {
 	case <-r.ready:
 	default:

@@ -129,6 +129,8 @@ type Room struct {
 	ticket  *url.URL // to connect with a ticket, nil without one
 	base    *url.URL // to connect with a token: without its query
 	token   string   // "" without a seat
+	faults  int      // unreadable messages since the last connection that stood long enough
+	foreign int      // answers that were not Tickhall's, since the last join
 	needKey bool     // the copy of the world is no longer to be trusted
 	place   string   // in the queue, "" for none
 
@@ -201,7 +203,7 @@ func (r *Room) Run(ctx context.Context) error {
 	defer r.leaveQueue(ctx)
 
 	for ctx.Err() == nil && !r.left.Load() {
-		end := r.attempt(ctx)
+		end := r.judge(r.attempt(ctx))
 		if ctx.Err() != nil || r.left.Load() {
 			break
 		}

@@ -291,22 +291,31 @@ func TestRefusals(t *testing.T) {
 		advice protocol.Advice
 	}{
 		{400, protocol.ErrUnknownKind, stop}, {403, protocol.ErrOrigin, stop}, {404, protocol.ErrTokenUnknown, again},
-		{404, protocol.ErrNotFound, stop}, {405, protocol.ErrMethod, stop}, {410, protocol.ErrTicketUsed, again},
-		{426, protocol.ErrUpgrade, stop}, {429, protocol.ErrRateLimited, resume}, {500, protocol.ErrInternal, resume},
-		{502, "http_502", resume}, {503, "http_503", resume}, {503, protocol.ErrServerFull, again}, {404, protocol.ErrQueueUnknown, again},
+		{404, protocol.ErrNotFound, stop}, {405, protocol.ErrMethod, stop}, {410, protocol.ErrTicketUsed, again}, {400, protocol.ErrTicketInvalid, again},
+		{429, protocol.ErrRateLimited, resume}, {500, protocol.ErrInternal, resume},
+		{503, protocol.ErrServerFull, again}, {503, protocol.ErrShuttingDown, again}, {404, protocol.ErrQueueUnknown, again}, {410, protocol.ErrQueueReplaced, stop},
 		{404, protocol.ErrRoomUnknown, stop}, {409, protocol.ErrRoomFull, stop}, {401, protocol.ErrUnauthorized, stop},
-		{403, protocol.ErrBanned, stop},
+		{403, protocol.ErrBanned, stop}, {400, "bad_options", stop}, {410, "too_late", stop}, {429, "too_many_seats", resume}, {503, "identity_unavailable", resume},
 	} {
 		e := &refused{HTTPError: protocol.HTTPError{Code: c.code}, status: c.status, wait: time.Second}
 		end := refusal("connect", e)
 		require.Equal(t, c.advice, end.advice, c.code)
+		require.False(t, end.foreign, c.code)
 		require.Equal(t, time.Second, end.wait)
 		var public *protocol.HTTPError
 		require.ErrorAs(t, end.err, &public)
 		require.Equal(t, c.code, public.Code)
 	}
+	for status, foreign := range map[int]bool{
+		200: true, 302: true, 401: true, 403: true, 404: true, 408: false, 425: false, 429: false, 500: false, 502: false, 503: false,
+	} {
+		end := refusal("connect", noServer(&http.Response{StatusCode: status}))
+		require.Equal(t, resume, end.advice, status)
+		require.Equal(t, foreign, end.foreign, status)
+	}
+	require.True(t, refusal("connect", &refused{HTTPError: protocol.HTTPError{Code: protocol.ErrUpgrade}, status: 426}).foreign)
 	require.Equal(t, resume, refusal("connect", errors.New("connection refused")).advice)
-	require.Equal(t, stop, refusal("connect", gws.ErrSubprotocolNegotiation).advice)
+	require.True(t, refusal("connect", gws.ErrSubprotocolNegotiation).foreign)
 }
 
 func TestRefusedMatchOverTLS(t *testing.T) {
