@@ -80,3 +80,73 @@ func TestFold(t *testing.T) {
 		require.Equal(t, c.want, flags.Fold(c.text))
 	}
 }
+
+func TestASecretIsNotRepeated(t *testing.T) {
+	f := &flags.Set{Prefix: "T_"}
+	f.Add("key SECRET", "", "", func(string) error { return errors.New("it is too short") })
+	require.EqualError(t, f.Parse([]string{"--key", "hunter2"}, noVariables), "--key: it is too short")
+	env := func(string) (string, bool) { return "hunter2", true }
+	require.EqualError(t, f.Parse(nil, env), "T_KEY: it is too short")
+}
+
+func TestWhatWasGivenIsKnownWithItsSource(t *testing.T) {
+	f := set(map[string]string{})
+	env := func(k string) (string, bool) { return "true", k == "T_QUIET" }
+	require.NoError(t, f.Parse([]string{"-max-rooms=3"}, env))
+	require.Equal(t, []flags.Given{{"max-rooms", "--max-rooms", "3"}, {"quiet", "T_QUIET", "true"}}, f.Given)
+}
+
+func TestUnknownFlagsAreRefusedWithTheNearest(t *testing.T) {
+	for _, c := range []struct{ arg, want string }{
+		{"--max-room", "there is no flag --max-room: did you mean --max-rooms?"},
+		{"-maxrooms=3", "there is no flag --maxrooms: did you mean --max-rooms?"},
+		{"--queit", "there is no flag --queit: did you mean --quiet?"},
+		{"--listen", "there is no flag --listen: see --help"},
+		{"--max-rooms", "--max-rooms needs a value, such as --max-rooms N: see --help"},
+	} {
+		require.EqualError(t, set(map[string]string{}).Parse([]string{c.arg}, noVariables), c.want)
+	}
+}
+
+func TestUnknownVariablesAreRefusedWithTheNearest(t *testing.T) {
+	f := set(map[string]string{})
+	for _, c := range []struct{ env, want string }{
+		{"T_MAX_ROOM=1", "there is no setting T_MAX_ROOM: did you mean T_MAX_ROOMS?"},
+		{"T_ELSE=1", "there is no setting T_ELSE: see --help"},
+		{"T_MAX_ROOMS=x", ""},
+		{"MAX_ROOM=1", ""},
+		{"T_OTHER_THING=1", ""},
+		{"T_SERVICE_HOST=10.0.0.1", ""},
+		{"T_GAME_SERVICE_PORT_HTTP=80", ""},
+		{"T_PORT=tcp://10.0.0.1:80", ""},
+		{"T_PORT_80_TCP_ADDR=10.0.0.1", ""},
+	} {
+		err := f.Unknown([]string{"HOME=/", c.env}, "T_OTHER_")
+		if c.want == "" {
+			require.NoError(t, err, c.env)
+			continue
+		}
+		require.EqualError(t, err, c.want)
+	}
+}
+
+func TestHelpIsInGroupsAndNarrow(t *testing.T) {
+	f := &flags.Set{Prefix: "T_"}
+	none := func(string) error { return nil }
+	f.Group("First")
+	f.Add("a N", "1", "one", none)
+	f.Group("Then")
+	f.Add("a-name-that-is-long ADDRESS", "a default of some length", "two", none)
+	f.Add("b", "", "three", none)
+	require.Equal(t, `First:
+  --a N  (T_A, default 1)
+      one
+
+Then:
+  --a-name-that-is-long ADDRESS
+      (T_A_NAME_THAT_IS_LONG, default a default of some length)
+      two
+  --b  (T_B, default none)
+      three
+`, f.Help())
+}
