@@ -96,6 +96,17 @@ type Room struct {
 	event     []byte // scratch
 
 	checkpoints []*checkpointPost // that wait
+
+	joined int   // players so far, those of a checkpoint not included
+	final  Final // once it has ended
+}
+
+// Final is how a room ended.
+type Final struct {
+	Code    protocol.Code // that its players were told
+	Reason  string        // likewise
+	Players int           // seats that were taken then, away ones included
+	Joined  int           // players in all
 }
 
 // Info is what the lobby lists of a room.
@@ -175,14 +186,12 @@ func (r *Room) Done() <-chan struct{} { return r.done }
 // Ended is why the room ended: the code that its players were told, 0 while it runs.
 func (r *Room) Ended() protocol.Code { return protocol.Code(r.ending.Load()) }
 
-// Busy is for how long the current call into the game has been running, 0 if none is.
-func (r *Room) Busy(now time.Time) time.Duration {
-	since := r.busy.Load()
-	if since == 0 {
-		return 0
-	}
-	return now.Sub(r.base) - time.Duration(since)
-}
+// Final is how the room ended. It may be asked once Run has returned.
+func (r *Room) Final() Final { return r.final }
+
+// Call tells the current call into the game from others: it is when the call began, in nanoseconds after some moment, and
+// 0 while none runs.
+func (r *Room) Call() int64 { return r.busy.Load() }
 
 // Expect tells that so many more places in the room are held for players on their way, or, if by is negative, that so many
 // are free again. While there are any, the room is not empty, and does not end for that. False: it has ended already, since

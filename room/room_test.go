@@ -238,7 +238,10 @@ func TestAHangIsSeenFromOutside(t *testing.T) {
 		c, s := r.join("Ada")
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		require.Greater(t, r.Busy(time.Now()), 2*time.Second)
+		hanging := r.Call()
+		require.NotZero(t, hanging)
+		time.Sleep(time.Second)
+		require.Equal(t, hanging, r.Call())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := r.Join(ctx, room.Join{Conn: new(client)})
@@ -252,8 +255,30 @@ func TestAHangIsSeenFromOutside(t *testing.T) {
 		}
 		close(release)
 		require.NoError(t, <-r.ended, "it ends as soon as the game returns")
-		require.Zero(t, r.Busy(time.Now()))
+		require.Zero(t, r.Call())
 		require.Equal(t, protocol.CodeRoomStuck, c.closeError().Code)
+	})
+}
+
+func TestLatenessIsThatOfTheTickThatWasDueFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) {
+			switch t.Number() {
+			case 10:
+				time.Sleep(5 * time.Second)
+			case 11: // the first of five that make up for it
+				time.Sleep(200 * time.Millisecond)
+			}
+		}}))
+		r.join("Ada")
+		k := r.stats.Kind(r.Spec().Name)
+		time.Sleep(8 * time.Second)
+		synctest.Wait()
+		_, _, _, late := k.Lateness.Read()
+		require.InDelta(t, 5, time.Duration(late).Seconds(), 0.5, "the room was 5 s late, whatever it skipped of that")
+		require.EqualValues(t, 2, k.Overruns.Load(), "both ticks took too long, though others made up for the second")
+		require.InDelta(t, 4.5, time.Duration(k.SkippedNanos.Load()).Seconds(), 0.1)
+		require.NoError(t, r.stop())
 	})
 }
 

@@ -118,34 +118,40 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 		r.clock.Resume(now)
 		r.asleep = false
 	}
-	ticks := 1
+	ticks, skipped := 1, time.Duration(0)
 	if r.spec.OnDemand {
 		if !r.worked && now.Before(r.nextDue()) {
 			return r.sendAll(now)
 		}
 		r.clock.Jump(now)
 	} else {
-		skipped := r.clock.Skipped
+		due, before := r.clock.Next(), r.clock.Skipped // Advance moves the clock by what it skips
 		if ticks = r.clock.Advance(now); ticks == 0 {
 			return false, nil
 		}
-		r.cfg.Stats.late(r.spec.Name, now.Sub(r.clock.due(r.clock.done-int64(ticks)+1)), r.clock.Skipped-skipped)
+		skipped = r.clock.Skipped - before
+		r.cfg.Stats.late(r.spec.Name, now.Sub(due), skipped)
 	}
 	r.worked = false
 	r.setEpoch()
 	left := r.left
 	var took laps
+	long := 0 // ticks that took longer than a step, without sending
 	for i := range ticks {
+		began := took.sum()
 		if err := r.step(now, uint32(r.clock.done)-uint32(ticks-1-i), i == 0, &took); err != nil {
 			r.fail(err)
 			return true, err
+		}
+		if took.sum()-began > r.span(1) {
+			long++
 		}
 	}
 	if over, err := r.sendAll(now); over {
 		return true, err
 	}
 	took[PhaseSnapshot], took[PhaseSend] = r.sent.encoding, r.sent.sending
-	r.cfg.Stats.worked(r.spec.Name, ticks, &took, time.Duration(ticks)*time.Second/time.Duration(r.spec.TickRate))
+	r.cfg.Stats.worked(r.spec.Name, ticks, &took, r.overruns(ticks, long, skipped, &took))
 	if info := r.info.Load(); r.core.listed || info.Players != len(r.seats) || info.Spectators != len(r.watchers) {
 		r.core.listed = false
 		r.publish()
@@ -173,6 +179,20 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 		return true, err
 	}
 	return false, nil
+}
+
+// span is how long some ticks may take.
+func (r *Room) span(ticks int) time.Duration {
+	return time.Duration(ticks) * time.Second / time.Duration(r.spec.TickRate)
+}
+
+// overruns is how many of a waking's ticks came too late for the next one: long were so by themselves. That others made up
+// for them, or were skipped, does not hide it.
+func (r *Room) overruns(ticks, long int, skipped time.Duration, took *laps) int {
+	if long == 0 && (skipped > 0 || took.sum() > r.span(ticks)) {
+		return 1
+	}
+	return long
 }
 
 // sendAll is send under guard, for it asks the game who sees what.
@@ -309,6 +329,7 @@ func (r *Room) join(j Join) (s *seat, refused, err error) {
 	if err != nil || refused != nil {
 		return nil, refused, err
 	}
+	r.joined++
 	s.player, s.feed = p, p.feed
 	r.seat(s, r.core)
 	r.seats = append(r.seats, s)
@@ -419,6 +440,7 @@ func (r *Room) sinceBase() int64 { return max(int64(time.Since(r.base)), 1) }
 func (r *Room) end(code protocol.Code, reason string, result []byte) {
 	r.busy.Store(r.sinceBase())
 	defer r.busy.Store(0)
+	r.final = Final{code, reason, len(r.seats), r.joined}
 	for _, s := range r.seats {
 		if err := r.core.guard(func() { r.core.leave(s.player, CauseEnded) }); err != nil {
 			r.cfg.Log.Error("a game panicked while its room ended", "room", r.id, "kind", r.spec.Name, "error", err)
@@ -434,6 +456,7 @@ func (r *Room) end(code protocol.Code, reason string, result []byte) {
 // fail ends the room after the game's panic, without asking the game for anything more.
 func (r *Room) fail(err error) {
 	r.cfg.Stats.Panics.Add(1)
+	r.final = Final{protocol.CodeRoomFailed, "the game panicked", len(r.seats), r.joined}
 	stack := ""
 	if p, ok := err.(*PanicError); ok {
 		stack = string(p.Stack)

@@ -42,7 +42,7 @@ type KindStats struct {
 	Tick         *Histogram         // nanoseconds of work, once per waking: of all ticks made then
 	Phases       [phases]*Histogram // of these, by Phase
 	Lateness     *Histogram         // nanoseconds from when a tick was due to when it began; none of OnDemand rooms
-	Overruns     atomic.Int64       // wakings that took longer than the time of their ticks
+	Overruns     atomic.Int64       // ticks that took longer than the time to the next, and wakings that came too late to make up for
 	SkippedNanos atomic.Int64       // game time skipped
 	Size         *Histogram         // bytes of a snapshot's message, events included
 	RTT          *Histogram         // nanoseconds: each connected player's shortest of the last 5 to 10 s, about once a second
@@ -68,6 +68,7 @@ func (p Phase) String() string {
 // Upper bounds of histograms' buckets.
 var (
 	durationBounds = bounds(time.Microsecond, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000)
+	latenessBounds = bounds(time.Microsecond, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000)
 	sizeBounds     = bounds(1, 32, 64, 128, 256, 512, 1024, 1400, 2048, 4096, 8192, 16384, 65536)
 	rttBounds      = bounds(time.Millisecond, 1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 1000, 2000)
 )
@@ -100,7 +101,7 @@ func (s *Stats) addKind(name string) *KindStats {
 		maps.Copy(kinds, *old)
 	}
 	k := &KindStats{
-		Tick: NewHistogram(durationBounds...), Lateness: NewHistogram(durationBounds...),
+		Tick: NewHistogram(durationBounds...), Lateness: NewHistogram(latenessBounds...),
 		Size: NewHistogram(sizeBounds...), RTT: NewHistogram(rttBounds...),
 	}
 	for i := range k.Phases {
@@ -136,18 +137,15 @@ func (s *Stats) late(kind string, by, skipped time.Duration) {
 	}
 }
 
-// worked accounts for the ticks of one waking, which had span to be made in.
-func (s *Stats) worked(kind string, ticks int, took *laps, span time.Duration) {
-	var sum time.Duration
+// worked accounts for the ticks of one waking.
+func (s *Stats) worked(kind string, ticks int, took *laps, overruns int) {
 	k := s.Kind(kind)
 	for i, d := range took {
 		k.Phases[i].Observe(int64(d))
-		sum += d
 	}
+	sum := took.sum()
 	k.Tick.Observe(int64(sum))
-	if sum > span {
-		k.Overruns.Add(1)
-	}
+	add(&k.Overruns, overruns)
 	s.Ticks.Add(int64(ticks))
 	s.WorkedNanos.Add(int64(sum))
 }
@@ -175,6 +173,13 @@ func add(c *atomic.Int64, n int) {
 
 // laps is how long the phases of a waking's ticks took.
 type laps [phases]time.Duration
+
+func (l *laps) sum() (sum time.Duration) {
+	for _, d := range l {
+		sum += d
+	}
+	return sum
+}
 
 // maxBuckets is how many buckets a Histogram may have, that of what is above all bounds included.
 const maxBuckets = 16

@@ -31,12 +31,30 @@ type entry struct {
 	locked   bool // by the lobby; the game may have locked the room besides
 	visited  bool // somebody took a seat, if not for long
 	closing  bool
-	slow     bool // the current call was reported
 	stuck    bool
+
+	call  int64 // the call into the game that was seen last
+	looks int   // how often
 
 	properties map[string]any // of the listing data of described
 	described  *room.Info
 	shown      shown // what watchers were told
+}
+
+// look looks at what the room does, and returns how often in a row it was seen in the same call into its game, 0 for in
+// none.
+func (e *entry) look() int {
+	call := e.room.Call()
+	switch {
+	case call == 0:
+		e.looks = 0
+	case call == e.call:
+		e.looks++
+	default:
+		e.looks = 1
+	}
+	e.call = call
+	return e.looks
 }
 
 // over reports whether nobody can come in any more.
@@ -111,6 +129,12 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 		Stats: l.cfg.RoomStats, PlayerStats: l.cfg.PlayerStats, Log: l.cfg.Log,
 	})
 
+	var e *entry
+	defer func() { // without the lock, for a log may take its time
+		if e != nil {
+			l.cfg.Log.Info("room opened", "room", id, "kind", k.spec.Name, "private", c.private)
+		}
+	}()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.making--
@@ -125,14 +149,13 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	case l.draining:
 		return nil, ErrDraining
 	}
-	e := &entry{
+	e = &entry{
 		room: r, kind: k, opened: time.Now(), private: c.private, password: c.password, wanted: c.wanted, locked: c.locked,
 		settle: sync.OnceFunc(l.ended.Done), listed: true,
 	}
 	l.rooms[id], l.running[e] = e, struct{}{}
 	k.rooms = append(k.rooms, e)
 	l.cfg.Stats.Opened.Add(1)
-	l.cfg.Log.Info("room opened", "room", id, "kind", k.spec.Name)
 	seats := make([]*Seat, c.seats)
 	for i := range seats {
 		seats[i] = l.holdLocked(e, e.opened, false)
@@ -171,13 +194,12 @@ func (l *Lobby) reserve(seats int) (id string, err error) {
 
 // close is called when a room's Run has returned.
 func (l *Lobby) close(e *entry, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.running, e)
-	l.removeLocked(e)
-	log := l.cfg.Log.With("room", e.room.ID(), "kind", e.kind.spec.Name, "after", time.Since(e.opened).Round(time.Millisecond))
+	stuck := l.forget(e)
+	end := e.room.Final()
+	log := l.cfg.Log.With("room", e.room.ID(), "kind", e.kind.spec.Name, "after", time.Since(e.opened).Round(time.Millisecond),
+		"why", end.Reason, "code", end.Code.String(), "players", end.Players, "joined", end.Joined)
 	switch {
-	case e.stuck:
+	case stuck:
 		log.Warn("a room that was given up has ended after all")
 	case err != nil:
 		l.cfg.Stats.Panicked.Add(1)
@@ -186,6 +208,15 @@ func (l *Lobby) close(e *entry, err error) {
 		l.cfg.Stats.Ended.Add(1)
 		log.Info("room ended")
 	}
+}
+
+// forget takes a room that has ended off the lists. stuck: it was given up before.
+func (l *Lobby) forget(e *entry) (stuck bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.running, e)
+	l.removeLocked(e)
+	return e.stuck
 }
 
 // removeLocked takes a room and the seats held in it off the lists.

@@ -134,6 +134,8 @@ type Lobby struct {
 	hashing chan struct{} // holds a token for each password that is being hashed
 	rounds  int           // hashRounds, but in tests
 	kick    chan struct{} // capacity 1: a new watcher waits for the whole list
+	checks  chan struct{} // Run receives: see Check
+	over    chan struct{} // closed when Run returns
 
 	ctx    context.Context // of the rooms; ended by Run
 	cancel context.CancelFunc
@@ -191,6 +193,7 @@ func New(cfg Config) (*Lobby, error) {
 	}
 	l := &Lobby{
 		cfg: cfg, kinds: map[string]*kind{}, hashing: make(chan struct{}, maxHashing), rounds: hashRounds, kick: make(chan struct{}, 1),
+		checks: make(chan struct{}), over: make(chan struct{}),
 		rooms: map[string]*entry{}, running: map[*entry]struct{}{}, held: map[string]*Seat{},
 	}
 	l.courier = courier{l}

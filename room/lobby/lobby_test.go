@@ -532,6 +532,38 @@ func TestRoomThatHangsIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestAPauseOfTheProcessIsNoHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		forever := make(chan struct{})
+		release := sync.OnceFunc(func() { close(forever) })
+		defer release()
+		game := &trial{step: func(*room.Tick) { <-forever }}
+		stats := new(Stats)
+		l, err := New(Config{Kinds: []room.AnyKind{game.kind("bad", 2)}, Stats: stats, Log: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		s, err := l.Quick("bad", QuickOptions{})
+		require.NoError(t, err)
+		go s.Room().Join(t.Context(), room.Join{Conn: new(conn), Released: s.Release})
+		time.Sleep(time.Second)
+		l.watch(time.Now()) // one look before, and one after, a minute in which nothing ran
+		time.Sleep(time.Minute)
+		l.watch(time.Now())
+		require.Zero(t, stats.Slow.Load())
+		require.Zero(t, stats.Stuck.Load())
+		require.NotNil(t, l.Find(s.Room().ID()))
+		for range int(stuckAfter / watchEvery) {
+			l.watch(time.Now())
+		}
+		require.EqualValues(t, 1, stats.Slow.Load())
+		require.EqualValues(t, 1, stats.Stuck.Load(), "what hangs while the process runs is seen all the same")
+		release()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, l.Run(ctx))
+	})
+}
+
 func TestRunEndsEveryRoomAndTellsItsPlayers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stats := new(Stats)

@@ -11,12 +11,13 @@ import (
 // their players told that the server is stopping, and Run returns when all have ended.
 //
 // It does not wait for a room whose game does not return from a call, since Go cannot end a goroutine from
-// outside. After 10 s in one call, or after Grace when the lobby ends, such a room is given up: taken off
+// outside. After 10 s of the process's running in one call, or after Grace when the lobby ends, such a room is given up: taken off
 // the lists, its seats freed, reported to OnStuck and left to itself. Should the call return after
 // all, the room ends.
 //
 // Run is called once. Its error is always nil.
 func (l *Lobby) Run(ctx context.Context) error {
+	defer close(l.over)
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
@@ -27,6 +28,7 @@ func (l *Lobby) Run(ctx context.Context) error {
 			l.tell()
 		case <-l.kick:
 			l.tell()
+		case <-l.checks:
 		}
 	}
 	l.Drain()
@@ -36,20 +38,39 @@ func (l *Lobby) Run(ctx context.Context) error {
 		l.ended.Wait()
 		close(ended)
 	}()
-	grace := time.NewTimer(l.cfg.Grace)
-	defer grace.Stop()
-	for {
+	look := min(watchEvery, l.cfg.Grace)
+	ticker.Reset(look)
+	// By looks, not by a timer: see inspect.
+	for left := (l.cfg.Grace + look - 1) / look; ; {
 		select {
 		case <-ended:
 			return nil
 		case <-ticker.C:
 			l.watch(time.Now())
-		case <-grace.C:
+			if left--; left > 0 {
+				continue
+			}
 			l.mu.Lock()
 			rest := slices.Collect(maps.Keys(l.running))
 			l.mu.Unlock()
 			l.giveUp(rest, "it did not end in time")
+			left = 1 // again, though nothing should be left
+		case <-l.checks:
 		}
+	}
+}
+
+// Check goes through what every match goes through, and has Run's goroutine answer, unless Run has returned. The error is
+// ctx's. It waits for ever where the lobby's lock hangs, for a health check to notice.
+func (l *Lobby) Check(ctx context.Context) error {
+	l.Find("") // takes the lock
+	select {
+	case l.checks <- struct{}{}:
+		return nil
+	case <-l.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -59,23 +80,28 @@ func (l *Lobby) watch(now time.Time) {
 	l.giveUp(l.inspect(now), "its game does not return from a call")
 }
 
-// inspect lets held seats expire, takes rooms that have ended off the lists, and returns those that hang.
+// inspect lets held seats expire, takes rooms that have ended off the lists, and returns those that hang. How long a call
+// takes is counted in looks at it, not by the clock: when the whole process was stopped, or its machine slept, no game
+// could have returned meanwhile.
 func (l *Lobby) inspect(now time.Time) (stuck []*entry) {
+	var slow []*entry
+	defer func() { // without the lock, for a log may take its time
+		for _, e := range slow {
+			l.cfg.Log.Warn("a game is slow: a call into it has not returned", "room", e.room.ID(), "kind", e.kind.spec.Name, "for", slowAfter)
+		}
+	}()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.expireLocked(now)
 	for e := range l.running {
-		switch busy := e.room.Busy(now); {
+		switch looks := e.look(); {
 		case over(e.room): // though its slow work may go on
 			l.removeLocked(e)
-		case busy > stuckAfter:
+		case looks > int(stuckAfter/watchEvery):
 			stuck = append(stuck, e)
-		case busy > slowAfter && !e.slow:
-			e.slow = true
+		case looks == int(slowAfter/watchEvery)+1:
 			l.cfg.Stats.Slow.Add(1)
-			l.cfg.Log.Warn("a game is slow: a call into it has not returned", "room", e.room.ID(), "kind", e.room.Spec().Name, "for", busy)
-		case busy <= slowAfter:
-			e.slow = false
+			slow = append(slow, e)
 		}
 	}
 	return stuck

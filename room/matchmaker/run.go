@@ -54,6 +54,12 @@ func (m *Matchmaker) stop() {
 	close(m.done)
 }
 
+// Check goes through what everybody who waits goes through. It waits for ever if that hangs, for a health check to notice.
+func (m *Matchmaker) Check() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+}
+
 // round does what is due at now for one kind.
 func (m *Matchmaker) round(ctx context.Context, q *queue, now time.Time) {
 	select {

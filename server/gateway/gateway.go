@@ -227,6 +227,14 @@ func (g *Gateway) Routes(mux *http.ServeMux) {
 // Run sends the heartbeats until ctx ends. The error is ctx's.
 func (g *Gateway) Run(ctx context.Context) error { return g.wheel.Run(ctx) }
 
+// Check goes through what every connection goes through. It waits for ever if that hangs, for a health check to notice.
+func (g *Gateway) Check() {
+	_ = g.isClosing() // the lock is what matters
+	for _, l := range []*limiter{g.connections, g.matches, g.lists} {
+		l.check()
+	}
+}
+
 // Stats counts what happens here.
 func (g *Gateway) Stats() *Stats { return g.stats }
 

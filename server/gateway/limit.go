@@ -66,6 +66,12 @@ func (l *limiter) allow(now time.Time, addr netip.Addr) (wait time.Duration, ok 
 	return time.Duration(max(1, min(seconds, 3600))) * time.Second, false
 }
 
+// check waits for the lock.
+func (l *limiter) check() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+}
+
 func (l *limiter) tokensLocked(p netip.Prefix) *rate.Limiter {
 	if e, ok := l.places[p]; ok {
 		l.order.MoveToFront(e)

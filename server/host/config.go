@@ -53,7 +53,10 @@ type Config struct {
 	Limits               player.Limits // of what each player sends
 	Connections, Matches gateway.Limit // of each address
 
-	Log   *slog.Logger     // nil: slog.Default
+	Log *slog.Logger // it should not wait for whoever reads it: see logs.Writer; nil: slog.Default
+	// LogDropped, if set, tells how many lines of Log could not be written, for /metrics: logs.Writer's Dropped.
+	LogDropped func() int64
+
 	Ready func(url string) // called once, when players can come; nil: the log says so
 }
 

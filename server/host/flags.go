@@ -17,6 +17,7 @@ import (
 // settings are those of cfg and level, in the order in which --help shows them.
 func settings(cfg *Config, level *slog.Level) *flags.Set {
 	f := &flags.Set{Prefix: "TICKHALL_"}
+	f.Group("Where it listens, and to whom")
 	f.Add("listen ADDRESS", DefaultListen, "where to listen: HOST:PORT, or :PORT on every interface", func(s string) error {
 		cfg.Listen = s
 		return checkAddress(s)
@@ -48,6 +49,7 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 		cfg.TrustProxy = on
 		return flags.Allowed(err == nil, "true or false")
 	})
+	f.Group("How much it takes on")
 	f.Add("grace DURATION", DefaultGrace.String(), "how long a stop waits for rooms to end", func(s string) error {
 		d, err := time.ParseDuration(s)
 		cfg.Grace = d
@@ -67,7 +69,9 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 	f.Add("player-bytes N", "32768", "bytes that a player may send per second", atLeast(&cfg.Limits.Bytes, 1))
 	f.Add("address-connections N", number(gateway.DefaultConnectionsPerSecond), "connections that an address may open per second, 20 times that at once; 0 for any number", perAddress(&cfg.Connections))
 	f.Add("address-matches N", number(gateway.DefaultMatchesPerSecond), "matches that an address may ask for per second, 20 times that at once; 0 for any number", perAddress(&cfg.Matches))
+	f.Group("Who players and the operator are")
 	identitySettings(f, cfg)
+	f.Group("What it says")
 	f.Add("log-level LEVEL", "info", "least level that is logged: debug, info, warn or error", func(s string) error {
 		switch l := strings.ToLower(s); l {
 		case "debug", "info", "warn", "error":
@@ -106,15 +110,10 @@ func perAddress(to *gateway.Limit) func(string) error {
 	}
 }
 
-// parse reads flags and, for what they leave out, variables. flag.ErrHelp: help was asked for.
-func parse(args []string, getenv func(string) (string, bool)) (cfg Config, level slog.Level, err error) {
-	err = settings(&cfg, &level).Parse(args, getenv)
-	return cfg, level, err
-}
-
 // help is the text of --help.
 func help() string {
 	return "Serves multiplayer game rooms. Flags come before variables.\n\n" + settings(new(Config), new(slog.Level)).Help() +
-		"\n  " + healthcheckFlag + "\n" +
-		flags.Fold("in place of serving: asks the server with these settings on this machine whether it is ready")
+		"\nIn place of serving:\n  " + healthcheckFlag + "\n" +
+		flags.Fold("asks the server with these settings on this machine whether it is ready") +
+		"  " + versionFlag + "\n" + flags.Fold("tells the version and the build") + "  --help\n" + flags.Fold("tells the settings")
 }

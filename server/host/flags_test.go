@@ -20,6 +20,12 @@ func env(m map[string]string) func(string) (string, bool) {
 	return func(k string) (string, bool) { v, ok := m[k]; return v, ok }
 }
 
+// parse reads flags and, for what they leave out, variables. flag.ErrHelp: help was asked for.
+func parse(args []string, getenv func(string) (string, bool)) (cfg Config, level slog.Level, err error) {
+	err = settings(&cfg, &level).Parse(args, getenv)
+	return cfg, level, err
+}
+
 func TestNoSettingsAreTheZeroConfig(t *testing.T) {
 	cfg, level, err := parse(nil, env(nil))
 	require.NoError(t, err)
@@ -61,14 +67,24 @@ func TestBadSettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 		{"switch", []string{"--trust-proxy=maybe"}, nil, "true or false"},
 		{"level", []string{"--log-level", "info+3"}, nil, "debug, info, warn or error"},
 		{"variable", nil, map[string]string{"TICKHALL_GRACE": "x"}, "TICKHALL_GRACE=x: it must be a duration"},
-		{"unknown flag", []string{"--port", "1"}, nil, "-port: see --help"},
+		{"unknown flag", []string{"--port", "1"}, nil, "there is no flag --port: see --help"},
 		{"no value", []string{"--grace"}, nil, "see --help"},
 		{"argument", []string{"start"}, nil, `"start"`},
-		{"origin", []string{"--origins", "play.example.com"}, nil, "https://play.example.com"},
+		{"origin", []string{"--origins", "play.example.com"}, nil, `--origins: gateway: origin "play.example.com" must be`},
+		{"near flag", []string{"--max-room", "1"}, nil, "did you mean --max-rooms?"},
+		{"near variable", nil, map[string]string{"TICKHALL_MAX_PLAYER": "1"}, "there is no setting TICKHALL_MAX_PLAYER: did you mean TICKHALL_MAX_PLAYERS?"},
+		{"short secret", nil, map[string]string{"TICKHALL_JWT_SECRET": "hunter2"}, "TICKHALL_JWT_SECRET: auth: the JWT secret has 7 bytes"},
+		{"short token", []string{"--admin-token", "hunter2"}, nil, "--admin-token: admin: the token has 7 bytes"},
+		{"no keys", []string{"--jwt-issuer", "x"}, nil, "--jwt-issuer: auth: an issuer or audience is required"},
+		{"no file", []string{"--jwt-jwks", "nowhere.json"}, nil, "--jwt-jwks: auth: the JWKS nowhere.json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out, err bytes.Buffer
-			exit := run(program{args: c.args, getenv: env(c.env), out: &out, err: &err}, []room.AnyKind{new(trial).kind()})
+			var environ []string
+			for name, value := range c.env {
+				environ = append(environ, name+"="+value)
+			}
+			exit := run(program{args: c.args, getenv: env(c.env), environ: environ, out: &out, err: &err}, []room.AnyKind{new(trial).kind()})
 			require.Equal(t, 2, exit)
 			require.Contains(t, err.String(), c.want)
 			require.Equal(t, 1, strings.Count(err.String(), "\n"), err.String())
@@ -112,5 +128,15 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 	err := cfg.Validate()
 	for _, part := range []string{"kind of room", `"x"`, `"y"`, "Grace", "MaxRooms", "Limits"} {
 		require.ErrorContains(t, err, part)
+	}
+}
+
+func TestVersionIsToldInPlaceOfServing(t *testing.T) {
+	for _, arg := range []string{"--version", "-version"} {
+		var out bytes.Buffer
+		require.Zero(t, run(program{args: []string{arg}, getenv: env(nil), out: &out}, nil))
+		require.Contains(t, out.String(), "tickhall ")
+		require.Contains(t, out.String(), "go1.")
+		require.Equal(t, 1, strings.Count(out.String(), "\n"))
 	}
 }

@@ -7,21 +7,32 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 )
 
 // healthcheckTimeout is how long a server has to say that it is ready.
 const healthcheckTimeout = 3 * time.Second
 
-// healthcheckFlag makes the program ask a running server how it is, in place of serving: a container of this
+// What the program does in place of serving. With healthcheckFlag it asks a running server how it is: a container of this
 // program alone has nothing else to ask with.
-const healthcheckFlag = "--healthcheck"
+const (
+	healthcheckFlag = "--healthcheck"
+	versionFlag     = "--version"
+)
 
-// takeHealthcheck takes the flag out of args.
-func takeHealthcheck(args []string) (rest []string, asked bool) {
-	rest = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == healthcheckFlag || a == healthcheckFlag[1:] })
-	return rest, len(rest) < len(args)
+// takeTask takes these flags out of args, and returns the last one.
+func takeTask(args []string) (rest []string, task string) {
+	for _, a := range args {
+		switch {
+		case a == healthcheckFlag, a == versionFlag:
+			task = a
+		case "-"+a == healthcheckFlag, "-"+a == versionFlag:
+			task = "-" + a
+		default:
+			rest = append(rest, a)
+		}
+	}
+	return rest, task
 }
 
 // healthcheck asks the server that listens at address, on this machine, whether it is ready.

@@ -2,8 +2,10 @@
 // listens, and stops in good order. Main is a whole program; an author's own main calls it with the
 // author's kinds.
 //
-// Goroutines: in Run, one each for the lobby, the queues, the heartbeats, the keys of tokens, the HTTP server and those
-// of metrics and the admin API, if they have an address of their own, all waited for; those that net/http starts for its connections. What else there is stands in packages lobby, room and gateway.
+// Goroutines: in Run, one each for the lobby, the queues, the heartbeats, the keys of tokens, health checks, the HTTP
+// server and those of metrics and the admin API, if they have an address of their own, all waited for; those that
+// net/http starts for its connections. In Main, one each for what is written to stderr and stdout. What else there is
+// stands in packages lobby, room and gateway.
 package host
 
 import (
@@ -28,6 +30,7 @@ import (
 	"github.com/tickhall/tickhall/server/admin"
 	"github.com/tickhall/tickhall/server/auth"
 	"github.com/tickhall/tickhall/server/gateway"
+	"github.com/tickhall/tickhall/server/version"
 )
 
 const (
@@ -58,6 +61,8 @@ type Host struct {
 	admin    *admin.API
 	metrics  *prometheus.Registry
 	handler  http.Handler
+	version  version.Info
+	pulse    *pulse
 	ready    atomic.Bool
 
 	lobbyStats  lobby.Stats
@@ -80,7 +85,7 @@ func New(cfg Config) (*Host, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	h := &Host{cfg: cfg}
+	h := &Host{cfg: cfg, version: version.Read()}
 	tickets, err := auth.NewTickets(nil)
 	if err != nil {
 		return nil, err
@@ -112,6 +117,7 @@ func New(cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h.metrics = h.newMetrics()
+	h.pulse = h.newPulse()
 	h.handler = h.routes()
 	return h, nil
 }
@@ -157,6 +163,7 @@ func (h *Host) Run(ctx context.Context) error {
 	defer endBeats()
 	wg.Go(func() { _ = h.gateway.Run(beatCtx) })  // the context's error
 	wg.Go(func() { _ = h.identity.Run(beatCtx) }) // likewise
+	wg.Go(func() { h.pulse.run(beatCtx) })
 
 	h.ready.Store(true)
 	h.announce(listener)
@@ -209,7 +216,7 @@ func (h *Host) announce(l net.Listener) {
 		h.cfg.Ready(url)
 		return
 	}
-	h.cfg.Log.Info("Tickhall is ready: " + url)
+	h.cfg.Log.Info("Tickhall is ready: "+url, "version", h.version.Short())
 }
 
 // reachable is a's host and port as a browser on this machine would write it.

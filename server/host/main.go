@@ -15,46 +15,79 @@ import (
 	"syscall"
 
 	"github.com/tickhall/tickhall/room"
+	"github.com/tickhall/tickhall/server/auth"
+	"github.com/tickhall/tickhall/server/flags"
+	"github.com/tickhall/tickhall/server/logs"
+	"github.com/tickhall/tickhall/server/version"
 )
 
 // Main is a whole server program: it reads flags and TICKHALL_* variables, serves the kinds given until
-// SIGINT or SIGTERM, stops in good order, and exits with status 0; a second signal ends it at once. It
-// exits with 2 if the set-up is wrong, and with 1 if it can't serve. --help tells the settings; with --healthcheck it
-// asks a server that runs whether it is ready, and exits with 0 if so, else with 1.
+// SIGINT, SIGTERM or SIGHUP, stops in good order, and exits with status 0; a second SIGINT or SIGTERM ends it at once. It
+// exits with 2 if the set-up is wrong, and with 1 if it can't serve. --help tells the settings, --version the build; with
+// --healthcheck it asks a server that runs whether it is ready, and exits with 0 if so, else with 1.
+//
+// It logs to stderr. Nothing waits for what reads that, which may stand still or end; slog's default logs there too.
 func Main(kinds ...room.AnyKind) {
-	os.Exit(run(program{args: os.Args[1:], getenv: os.LookupEnv, out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stderr)}, kinds))
+	signal.Ignore(syscall.SIGPIPE) // a write to what nobody reads any more fails, and ends nothing
+	os.Exit(run(program{
+		args: os.Args[1:], getenv: os.LookupEnv, environ: os.Environ(), out: os.Stdout, err: os.Stderr,
+		terminal: isTerminal(os.Stderr), whole: true,
+	}, kinds))
 }
 
 // program is what a main gets from its surroundings.
 type program struct {
 	args     []string
 	getenv   func(string) (string, bool)
+	environ  []string // as os.Environ has it: none of it may be unknown
 	out, err io.Writer
 	terminal bool // err is one
+	whole    bool // the process is this program: what it logs by slog's default goes with the rest
 }
 
+// loadtestVariables begin with ours, and are another program's.
+const loadtestVariables = "TICKHALL_LOADTEST_"
+
 func run(p program, kinds []room.AnyKind) (exit int) {
-	args, healthy := takeHealthcheck(p.args)
-	cfg, level, err := parse(args, p.getenv)
-	if errors.Is(err, flag.ErrHelp) {
+	args, task := takeTask(p.args)
+	var cfg Config
+	var level slog.Level
+	given := settings(&cfg, &level)
+	err := given.Parse(args, p.getenv)
+	switch {
+	case task == versionFlag:
+		fmt.Fprintln(p.out, version.Read())
+		return 0
+	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(p.out, help())
 		return 0
+	case err == nil:
+		err = given.Unknown(p.environ, loadtestVariables)
 	}
+	errs, out := logs.NewWriter(p.err, missing(p.terminal)), logs.NewWriter(p.out, nil)
+	go errs.Run() // until Close
+	go out.Run()
+	p.err, p.out = errs, out
+	defer func() {
+		_ = out.Close(flushFor) // what can't leave by then stays
+		_ = errs.Close(flushFor)
+	}()
 	if err != nil {
 		return p.fail(2, err)
 	}
-	if healthy {
+	if task == healthcheckFlag {
 		if err := healthcheck(context.Background(), cmp.Or(cfg.Listen, DefaultListen)); err != nil {
 			return p.fail(1, err)
 		}
 		return 0
 	}
 	cfg.Kinds = kinds
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
-	cfg.Log = slog.New(slog.NewJSONHandler(p.err, options))
-	if p.terminal {
-		cfg.Log = slog.New(slog.NewTextHandler(p.err, options))
+	cfg.Log = newLog(p.err, p.terminal, level)
+	cfg.LogDropped = errs.Dropped
+	if p.whole {
+		slog.SetDefault(cfg.Log)
 	}
+	var h *Host
 	made := ""
 	if p.terminal && cfg.AdminToken == "" && cfg.AdminListen != off {
 		made = rand.Text()
@@ -65,27 +98,57 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 			fmt.Fprintf(p.err, "tickhall: the admin token is %s until the next start; TICKHALL_ADMIN_TOKEN sets another\n", made)
 		}
 		if p.terminal {
-			fmt.Fprintln(p.out, "Tickhall is ready: "+url) // by itself, so that a terminal makes it a link
+			fmt.Fprintf(p.out, "Tickhall is ready: %s (%s)\n", url, h.version.Short()) // by itself, so that a terminal makes it a link
 			return
 		}
-		cfg.Log.Info("Tickhall is ready: " + url)
+		cfg.Log.Info("Tickhall is ready: "+url, "version", h.version.Short())
 	}
-	h, err := New(cfg)
+	h, err = New(cfg)
 	if err != nil {
-		return p.fail(2, err)
+		return p.fail(2, blame(err, given, kinds))
 	}
-	signalled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	context.AfterFunc(signalled, func() {
-		stop() // a second signal has its usual effect
-		cancel()
-	})
-	if err := h.Run(ctx); err != nil {
+	if err := h.Run(stopped(ctx)); err != nil {
 		return p.fail(1, err)
 	}
 	return 0
+}
+
+// stopped ends when the program is told to stop. A second SIGINT or SIGTERM has its usual effect. SIGHUP never has: a
+// terminal that is closed sends several. One that was ignored from the start, by nohup, stays so.
+func stopped(program context.Context) context.Context {
+	ctx, cancel := context.WithCancel(program)
+	signalled, stop := signal.NotifyContext(program, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(signalled, func() {
+		stop()
+		cancel()
+	})
+	if !signal.Ignored(syscall.SIGHUP) {
+		hungUp, _ := signal.NotifyContext(program, syscall.SIGHUP) // which is never undone
+		context.AfterFunc(hungUp, cancel)
+	}
+	return ctx
+}
+
+// blame names the flag or variable that is wrong by itself, if there is one.
+func blame(err error, given *flags.Set, kinds []room.AnyKind) error {
+	for _, g := range given.Given {
+		alone := Config{Kinds: kinds, Log: slog.New(slog.DiscardHandler)}
+		for _, f := range settings(&alone, new(slog.Level)).Flags {
+			if f.Name != g.Name || f.Set(g.Value) != nil {
+				continue
+			}
+			fault := alone.Validate()
+			if fault == nil {
+				_, fault = auth.New(alone.Auth) // it reads files
+			}
+			if fault != nil {
+				return fmt.Errorf("%s: %w", g.Source, fault)
+			}
+		}
+	}
+	return err
 }
 
 // fail prints one line for each fault.
@@ -94,14 +157,6 @@ func (p program) fail(exit int, err error) int {
 		fmt.Fprintln(p.err, "tickhall: "+strings.TrimSuffix(line, "\n"))
 	}
 	return exit
-}
-
-// readable makes durations such as "1.5s", which JSON would show as nanoseconds.
-func readable(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
-		a.Value = slog.StringValue(a.Value.Duration().String())
-	}
-	return a
 }
 
 func isTerminal(f *os.File) bool {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,14 +41,27 @@ func TestMain(m *testing.M) {
 // launch runs Main in a process of its own. next returns the first line from now on of what it logs that
 // holds text.
 func launch(t *testing.T, env ...string) (cmd *exec.Cmd, next func(text string) string) {
-	cmd = exec.Command(os.Args[0], "--listen", "127.0.0.1:0")
-	cmd.Env = append(append(os.Environ(), asProgram+"=1"), env...)
+	cmd = command("--listen", "127.0.0.1:0")
+	cmd.Env = append(cmd.Env, env...)
+	return cmd, follow(t, cmd)
+}
+
+// command runs Main with these flags, and without a variable that is the tests' alone.
+func command(flags ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], flags...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TICKHALL_REQUIRE_BROWSER=") })
+	cmd.Env = append(cmd.Env, asProgram+"=1")
+	return cmd
+}
+
+// follow starts cmd. next is launch's.
+func follow(t *testing.T, cmd *exec.Cmd) (next func(text string) string) {
 	out, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended, if the test went well
 	lines := bufio.NewScanner(out)
-	return cmd, func(text string) string {
+	return func(text string) string {
 		for lines.Scan() {
 			if strings.Contains(lines.Text(), text) {
 				return lines.Text()

@@ -80,24 +80,6 @@ func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
 	api.Write(w, http.StatusOK, list)
 }
 
-// health tells a supervisor that the process serves at all.
-func (h *Host) health(w http.ResponseWriter, _ *http.Request) {
-	api.Write(w, http.StatusOK, status{"ok"})
-}
-
-// readiness tells a balancer whether to send players.
-func (h *Host) readiness(w http.ResponseWriter, _ *http.Request) {
-	if !h.ready.Load() {
-		api.Write(w, http.StatusServiceUnavailable, status{"stopping"})
-		return
-	}
-	api.Write(w, http.StatusOK, status{"ready"})
-}
-
-type status struct {
-	Status string `json:"status"`
-}
-
 // client serves the browser client. Browsers ask each time whether it has changed.
 func client() http.HandlerFunc {
 	source := js.Source()

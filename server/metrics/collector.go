@@ -61,7 +61,7 @@ var (
 	tickDuration  = histogram("tick_duration_seconds", "Work of one waking of a room: its tick, sending included, and those made up for.", "kind")
 	phaseDuration = histogram("tick_phase_duration_seconds", "Of this, each phase: mailbox, step, record, snapshot, send.", "kind", "phase")
 	tickLateness  = histogram("tick_lateness_seconds", "How late a tick began.", "kind")
-	tickOverruns  = counter("tick_overruns_total", "Ticks that took longer than the time from one to the next.", "kind")
+	tickOverruns  = counter("tick_overruns_total", "Ticks that took longer than the time from one to the next, and rooms' wakings later than they can make up for.", "kind")
 	tickSkipped   = counter("tick_skipped_seconds_total", "Game time skipped, a room being later than it can make up for.", "kind")
 
 	joins        = counter("joins_total", "Players who joined a room.")
@@ -90,6 +90,9 @@ var (
 
 	roomsDropped  = counter("rooms_dropped_total", "Empty rooms ended since memory was short.")
 	roomsOutgrown = counter("rooms_outgrown_total", "Rooms ended since their world took more memory than their kind may.")
+
+	build      = gauge("build_info", "1, labelled with the build of this program.", "version", "revision", "goversion")
+	logDropped = counter("log_lines_dropped_total", "Lines of the log that could not be written: what reads it was gone, or slower than they came.")
 
 	panics = counter("panics_total", "Panics that were recovered: game ended its room, connection ended itself alone.", "where")
 )
@@ -151,6 +154,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	if c.cfg.Queue != nil {
 		c.queue(s)
+	}
+	if v := c.cfg.Version; v.Version != "" {
+		s.put(build, 1, v.Version, v.Revision, v.Go)
+	}
+	if c.cfg.LogDropped != nil {
+		s.put(logDropped, c.cfg.LogDropped())
 	}
 	if c.cfg.Waited != nil {
 		s.seconds(matchWait, c.cfg.Waited)

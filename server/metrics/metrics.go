@@ -22,6 +22,7 @@ import (
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
 	"github.com/tickhall/tickhall/server/gateway"
+	"github.com/tickhall/tickhall/server/version"
 )
 
 // Path is where metrics are served.
@@ -48,6 +49,9 @@ type Config struct {
 
 	Queue  func() Queue    // called in each scrape
 	Waited *room.Histogram // nanoseconds from entering a queue to the match
+
+	Version    version.Info // the zero value is left out
+	LogDropped func() int64 // called in each scrape: lines of the log that could not be written
 
 	Log *slog.Logger // nil: slog.Default
 }

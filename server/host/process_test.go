@@ -1,0 +1,165 @@
+//go:build unix
+
+package host
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// patient is for servers that may be hanging.
+var patient = http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// fetch asks for a path, and returns the status and the body.
+func fetch(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	var res *http.Response
+	var err error
+	if body == "" {
+		res, err = patient.Get(url)
+	} else {
+		res, err = patient.Post(url, "application/json", strings.NewReader(body))
+	}
+	require.NoError(t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(b)
+}
+
+// clog fills the pipe behind w, which a program writes its log to, until not a byte more fits in.
+func clog(t *testing.T, w *os.File) {
+	fd := int(w.Fd())
+	require.NoError(t, syscall.SetNonblock(fd, true))
+	block := []byte(strings.Repeat(".", 4096))
+	for len(block) > 0 {
+		switch _, err := syscall.Write(fd, block); {
+		case errors.Is(err, syscall.EAGAIN):
+			block = block[:len(block)/2]
+		default:
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, syscall.SetNonblock(fd, false))
+}
+
+// launchPiped runs Main with its log in a pipe, whose ends are r and w, and returns where it serves.
+func launchPiped(t *testing.T, flags ...string) (cmd *exec.Cmd, r, w *os.File, url string) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() }) // the test may have done so
+	cmd = command(append([]string{"--listen", "127.0.0.1:0"}, flags...)...)
+	cmd.Stderr = w
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended, if the test went well
+	text, buf := "", make([]byte, 4096)
+	for url == "" {
+		n, err := r.Read(buf)
+		require.NoError(t, err)
+		text += string(buf[:n])
+		if m := regexp.MustCompile(`ready: (http://[0-9.:]+)`).FindStringSubmatch(text); m != nil {
+			url = m[1]
+		}
+	}
+	return cmd, r, w, url
+}
+
+// serves tells that every part of the server goes on, and makes it log: each room that is made is a line.
+func serves(t *testing.T, url string) {
+	t.Helper()
+	for range 3 {
+		status, body := fetch(t, url+"/v1/match", `{"kind": "trial", "mode": "create"}`)
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	for _, path := range []string{"/v1/rooms", "/metrics", "/healthz", "/readyz"} {
+		status, body := fetch(t, url+path, "")
+		require.Equal(t, http.StatusOK, status, "%s: %s", path, body)
+	}
+}
+
+func TestNothingWaitsForWhatReadsTheLog(t *testing.T) {
+	t.Parallel()
+	cmd, r, w, url := launchPiped(t)
+	clog(t, w)
+	serves(t, url)
+	require.NoError(t, r.Close()) // nobody reads any more: what is written fails
+	serves(t, url)
+	require.Eventually(t, func() bool {
+		_, body := fetch(t, url+"/metrics", "")
+		m := regexp.MustCompile(`(?m)^tickhall_log_lines_dropped_total (\d+)$`).FindStringSubmatch(body)
+		require.NotNil(t, m)
+		n, err := strconv.Atoi(m[1])
+		require.NoError(t, err)
+		return n >= 6
+	}, 10*time.Second, 20*time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait(), "it stops in good order")
+}
+
+func TestAFullLogDoesNotKeepAProgramFromStopping(t *testing.T) {
+	cmd, _, w, url := launchPiped(t)
+	clog(t, w)
+	serves(t, url)
+	began := time.Now()
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+	require.Less(t, time.Since(began), DefaultGrace)
+}
+
+func TestAHangUpDrainsAndDoesNotKill(t *testing.T) {
+	cmd, next := launch(t)
+	next("Tickhall is ready")
+	for range 3 { // a shell and the kernel may both send one
+		require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	}
+	next(`"msg":"stopping"`)
+	next(`"msg":"stopped"`)
+	require.NoError(t, cmd.Wait())
+}
+
+func TestAHangUpThatIsIgnoredStaysSo(t *testing.T) {
+	nohup, err := exec.LookPath("nohup")
+	if err != nil {
+		t.Skip("there is no nohup")
+	}
+	cmd := command("--listen", "127.0.0.1:0")
+	cmd.Path, cmd.Args = nohup, append([]string{"nohup"}, cmd.Args...)
+	next := follow(t, cmd)
+	next("Tickhall is ready")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	next(`"msg":"stopped"`)
+	require.NoError(t, cmd.Wait())
+}
+
+func TestAPauseOfTheProcessEndsNoRoom(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
+	cmd, next := launch(t)
+	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(next("Tickhall is ready"))
+	status, body := fetch(t, url+"/v1/match", `{"kind": "trial", "mode": "create"}`)
+	require.Equal(t, http.StatusOK, status, body)
+	room := regexp.MustCompile(`"room":"(\w+)"`).FindStringSubmatch(body)[1]
+	fetch(t, url+"/v1/connect?resume="+room+".nobody", "") // has the room tick, which hangs
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	time.AfterFunc(12*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGCONT) })
+	status, _ = fetch(t, url+"/healthz", "")
+	require.Equal(t, http.StatusOK, status)
+	_, body = fetch(t, url+"/metrics", "")
+	require.Contains(t, body, `tickhall_rooms_ended_total{cause="stuck"} 0`)
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait())
+}
