@@ -4,7 +4,7 @@
 //
 // Goroutines: in Run, one each for the lobby, the queues, the heartbeats, the keys of tokens, health checks, the HTTP
 // server and those of metrics and the admin API, if they have an address of their own, all waited for; those that
-// net/http starts for its connections. In Main, one each for what is written to stderr and stdout. What else there is
+// net/http starts for its connections. In Main, one for what is written to stderr. What else there is
 // stands in packages lobby, room and gateway.
 package host
 

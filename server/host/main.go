@@ -64,14 +64,10 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 	case err == nil:
 		err = given.Unknown(p.environ, loadtestVariables)
 	}
-	errs, out := logs.NewWriter(p.err, missing(p.terminal)), logs.NewWriter(p.out, nil)
-	go errs.Run() // until Close
-	go out.Run()
-	p.err, p.out = errs, out
-	defer func() {
-		_ = out.Close(flushFor) // what can't leave by then stays
-		_ = errs.Close(flushFor)
-	}()
+	errs := logs.NewWriter(p.err, missing(p.terminal))
+	go errs.Run()                               // until Close
+	defer func() { _ = errs.Close(flushFor) }() // what can't leave by then stays
+	p.err = errs
 	if err != nil {
 		return p.fail(2, err)
 	}
@@ -98,7 +94,7 @@ func run(p program, kinds []room.AnyKind) (exit int) {
 			fmt.Fprintf(p.err, "tickhall: the admin token is %s until the next start; TICKHALL_ADMIN_TOKEN sets another\n", made)
 		}
 		if p.terminal {
-			fmt.Fprintf(p.out, "Tickhall is ready: %s (%s)\n", url, h.version.Short()) // by itself, so that a terminal makes it a link
+			fmt.Fprintf(p.err, "Tickhall is ready: %s (%s)\n", url, h.version.Short()) // by itself, so that a terminal makes it a link
 			return
 		}
 		cfg.Log.Info("Tickhall is ready: "+url, "version", h.version.Short())
