@@ -62,7 +62,7 @@ func TestKickAndBan(t *testing.T) {
 		require.Equal(t, 200, status)
 		require.JSONEq(t, `{"until": "2000-01-01T00:10:00Z", "kicked": 1}`, body)
 		h.tick()
-		require.Equal(t, protocol.Closef(protocol.CodeKicked, "an operator banned you"), there.why())
+		require.Equal(t, protocol.Closef(protocol.CodeKicked, "banned until 2000-01-01 00:10 UTC: an operator banned you"), there.why())
 		require.Nil(t, bob.why())
 		_, reason, banned := h.registry.Banned(time.Now(), "ada/x")
 		require.True(t, banned)

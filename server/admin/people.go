@@ -196,7 +196,7 @@ func (a *API) ban(w http.ResponseWriter, r *http.Request) (any, error) {
 	until := time.Now().Add(d)
 	// First, so that who is kicked does not come back at once.
 	a.cfg.Registry.Ban(req.User, until, req.Reason)
-	b := Banned{until.UTC().Round(time.Second), a.cfg.Registry.Kick(req.User, req.Reason)}
+	b := Banned{until.UTC().Round(time.Second), a.cfg.Registry.Kick(req.User, "banned until "+api.Minute(until)+": "+req.Reason)}
 	return done{b, "ban", []any{"user", req.User, "for", req.For, "until", b.Until, "reason", req.Reason, "kicked", b.Kicked}}, nil
 }
 

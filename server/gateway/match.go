@@ -129,7 +129,7 @@ func (g *Gateway) banned(now time.Time, user string) *refusal {
 	if reason != "" {
 		reason = ": " + reason
 	}
-	return refusef(protocol.ErrBanned, "you are banned until %s%s", until.UTC().Format("2006-01-02 15:04 MST"), reason)
+	return refusef(protocol.ErrBanned, "user %.128q is banned from this server until %s%s", user, api.Minute(until), reason)
 }
 
 // hold holds a place in a room.

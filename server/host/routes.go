@@ -60,7 +60,8 @@ type kindInfo struct {
 	About      string `json:"about"`
 	Players    int    `json:"players"` // in all of its rooms, away ones included
 	Rooms      int    `json:"rooms"`
-	MaxPlayers int    `json:"max_players"` // of one room
+	MaxPlayers int    `json:"max_players"`    // of one room
+	Full       bool   `json:"full,omitempty"` // a quick match finds no seat right now
 }
 
 // kinds serves GET /v1/kinds: the kinds of room, and how many play there.
@@ -75,7 +76,7 @@ func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
 	}
 	list := []kindInfo{}
 	for _, s := range h.lobby.Kinds() {
-		list = append(list, kindInfo{s.Name, s.Title, s.About, players[s.Name], rooms[s.Name], s.MaxPlayers})
+		list = append(list, kindInfo{s.Name, s.Title, s.About, players[s.Name], rooms[s.Name], s.MaxPlayers, h.lobby.Full(s.Name)})
 	}
 	api.Write(w, http.StatusOK, list)
 }

@@ -1,5 +1,7 @@
-// What the pages of all kinds share: nodes, words for faults, the operator's announcements, the way into a friend's room, and the
-// line that says how it stands with the connection.
+// What the pages of all kinds share: nodes, messages, the operator's announcements, the way into a friend's room, and the banner
+// that says how it stands. What to say is in words.js, the way in in entry.js, the truth about the line in line.js.
+
+import { wordsFor } from "/assets/words.js";
 
 /** @typedef {import("/js/tickhall.js").Room} Room */
 
@@ -38,59 +40,6 @@ export function playerName() {
   }
 }
 
-/** By TickhallError.code. @type {Record<string, string>} */
-const SENTENCES = {
-  network: "The server can't be reached. Check your connection and try again.",
-  timeout: "The server did not answer in time. Try again.",
-  lost: "The connection was lost on the way. Try again.",
-  websocket: "Something between here and the server refuses WebSocket connections.",
-  server_full: "The server is full right now. Try again in a moment.",
-  rate_limited: "That was a bit often. Wait a few seconds, then try again.",
-  shutting_down: "The server is restarting. Try again in a moment.",
-  unknown_kind: "This server does not run this kind of room.",
-  room_unknown: "That room has ended, or its code has a mistake. Ask for the link again, or join another room.",
-  room_full: "That room is full. Wait for a seat, or join another room.",
-  room_locked: "Nobody new gets into that room at present. Join another one.",
-  replaced: "You opened this page somewhere else, and your seat went there.",
-  flood: "This page sent too much, and the server ended the connection.",
-  room_failed: "The room stopped because of a fault on the server. Another one is ready.",
-  room_stuck: "The room stopped because of a fault on the server. Another one is ready.",
-  room_ended: "The room has ended. Another one is ready.",
-  version: "This page is older than the server. Reload it.",
-};
-
-/** What to tell a person about a fault. @param {unknown} fault */
-export function wordsFor(fault) {
-  const { code = "", message = String(fault) } = /** @type {{code?: string, message?: string}} */ (fault ?? {});
-  if (SENTENCES[code]) return SENTENCES[code];
-  if (code === "kicked") return `You were removed: ${message.replace(/\.$/, "")}.`;
-  const words = message.charAt(0).toUpperCase() + message.slice(1);
-  return /[.!?]$/.test(words) ? words : `${words}.`;
-}
-
-/** What the room was waiting for last. @type {WeakMap<Room, string>} */
-const waits = new WeakMap();
-
-/**
- * Why a room that reconnects by itself is not back yet, where the reason is not the line; "" if it is. A server that restarts says so
- * once, and is then not there.
- * @param {Room} room @param {unknown} fault
- */
-export function waitingFor(room, fault) {
-  const words = reasonIn(fault) || (waits.get(room) ?? "");
-  if (!waits.has(room)) room.on("joined", () => waits.set(room, ""));
-  waits.set(room, words);
-  return words;
-}
-
-/** @param {unknown} fault */
-function reasonIn(fault) {
-  const { code = "" } = /** @type {{code?: string}} */ (fault ?? {});
-  if (code === "server_full") return "The server is full right now. You are in as soon as somebody leaves.";
-  if (code === "shutting_down") return "The server is restarting. You are back as soon as it runs again.";
-  return "";
-}
-
 /**
  * The way in that the address asks for, as options of connect: with ?room=CODE a friend's room, with ?private a new one that nobody
  * finds without its code, else whichever there is; with ?watch to see it without a seat.
@@ -101,6 +50,9 @@ export function wayIn() {
   if (room) return { mode: "join", room, spectate };
   return query.has("private") ? { mode: "create", private: true } : { spectate };
 }
+
+/** What the button says that ends a wait for a room. @param {{code: string}} fault */
+export const hurryWords = ({ code }) => (code === "room_full" ? "Take another room" : "Try now");
 
 /** Has the address ask for any room from now on, if the one that it names can't be had. @param {unknown} fault */
 export function anyRoomAfter(fault) {
@@ -169,62 +121,71 @@ export function announcementIn(body) {
   return typeof text === "string" && Object.keys(rest).length === 0 ? text : "";
 }
 
-/** @param {string} words */
-function announce(words) {
-  const old = document.querySelector(".announcement");
-  const line = node("div", "announcement"), close = node("button", "", "×");
-  line.setAttribute("role", "status");
-  close.type = "button";
-  close.setAttribute("aria-label", "Close");
-  close.addEventListener("click", () => line.remove());
-  line.append(node("span", "", words), close);
-  old?.remove();
-  document.body.append(line);
-  setTimeout(() => line.remove(), ANNOUNCED_FOR);
+/** The one place of a page for messages: its own #messages, or one that is made. */
+export function messages() {
+  const own = document.getElementById("messages");
+  if (own) return own;
+  const made = node("div", "messages");
+  made.id = "messages";
+  document.body.append(made);
+  return made;
 }
 
-/** The line under the header, hidden while all is well. */
-export class Banner {
-  #timer = 0;
+/**
+ * Shows a message that can be put away. One of the same kind takes its place.
+ * @param {string} words @param {{kind?: string, stays?: boolean}} [how] stays: until it is put away
+ */
+export function announce(words, { kind = "announcement", stays = false } = {}) {
+  const line = node("div", `note ${kind}`), close = node("button", "", "×");
+  line.setAttribute("role", "status");
+  close.type = "button";
+  close.setAttribute("aria-label", "Close the message");
+  close.addEventListener("click", () => line.remove());
+  line.append(node("span", "", words), close);
+  const place = messages();
+  place.querySelector(`.${kind}`)?.remove();
+  place.append(line);
+  if (!stays) setTimeout(() => line.remove(), ANNOUNCED_FOR);
+}
 
-  /** @param {() => void} again what the button does, once the connection is lost for good */
+/** The line under the header, hidden while all is well: a sign for Entry and watchLine. */
+export class Banner {
+  /** @param {() => void} again what the button does: another try, at once */
   constructor(again) {
     element("again").addEventListener("click", again);
   }
 
-  hide() {
-    this.#still();
+  well() {
     element("banner").hidden = true;
   }
 
   joining() {
-    this.#show("joining", "Joining", false);
+    this.#show("joining", "Joining", "", "");
   }
 
-  /** A short interruption passes without a word. @param {Room} room @param {unknown} fault why the last try failed */
-  reconnecting(room, fault) {
-    const words = waitingFor(room, fault) || "Reconnecting: the connection was lost. What stands here is from before.";
-    if (!element("banner").hidden) this.#show("", words, false);
-    else this.#timer ||= window.setTimeout(() => this.#show("", words, false), 400);
+  /** @param {string} words @param {string} count @param {import("/js/tickhall.js").TickhallError} fault */
+  waiting(words, count, fault) {
+    this.#show("waiting", words, count, hurryWords(fault));
+  }
+
+  /** @param {string} words @param {string} count */
+  trouble(words, count) {
+    this.#show("reconnecting", words, count, "");
   }
 
   /** @param {unknown} fault */
   closed(fault) {
-    this.#show("closed", wordsFor(fault), true);
+    this.#show("closed", wordsFor(fault), "", "Join again");
   }
 
-  #still() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-  }
-
-  /** @param {string} kind @param {string} words @param {boolean} over */
-  #show(kind, words, over) {
-    this.#still();
-    const banner = element("banner");
+  /** @param {string} kind @param {string} words @param {string} count @param {string} again what the button says; "": there is none */
+  #show(kind, words, count, again) {
+    const banner = element("banner"), button = element("again");
     banner.className = `banner ${kind}`;
     banner.hidden = false;
     write(element("banner-text"), words);
-    element("again").hidden = !over;
+    write(element("banner-count"), count);
+    button.hidden = again === "";
+    if (again) write(button, again);
   }
 }

@@ -1,6 +1,6 @@
 // The start page: keeps the name for the games' pages, and shows how many are playing.
 
-/** @typedef {{name: string, players: number, rooms: number}} KindInfo */
+/** @typedef {{name: string, players: number, rooms: number, full?: boolean}} KindInfo */
 
 const NAME = "tickhall.name"; // in localStorage; the games' pages read it
 const EVERY = 3000; // milliseconds between two looks at the counts
@@ -38,18 +38,34 @@ function show(kind) {
   const count = card?.querySelector("[data-count]");
   if (!count) return;
   const rooms = kind.rooms > 1 ? `, in ${kind.rooms} rooms` : "";
-  count.textContent = kind.players > 0 ? `${kind.players} here now${rooms}` : "Nobody here right now: be the first";
-  count.classList.toggle("live", kind.players > 0);
+  const here = kind.players > 0 ? `${kind.players} here now${rooms}` : "Nobody here right now: be the first";
+  const words = kind.full ? `Full right now${kind.players > 0 ? `: ${here}` : ""}. You can wait for a seat there.` : here;
+  if (count.textContent !== words) count.textContent = words;
+  count.classList.toggle("live", kind.players > 0 && !kind.full);
+  count.classList.toggle("full", kind.full === true);
 }
+
+/** Says that the server is away, or that it is back. @param {string} words */
+function down(words) {
+  const line = /** @type {HTMLElement} */ (document.getElementById("down"));
+  if (line.textContent !== words) line.textContent = words;
+  line.hidden = words === "";
+  document.body.classList.toggle("stale", words !== "");
+}
+
+let failures = 0;
 
 async function refresh() {
   if (document.hidden) return;
   try {
-    const answer = await fetch("/v1/kinds");
-    if (!answer.ok) return;
+    const answer = await fetch("/v1/kinds", { signal: AbortSignal.timeout(EVERY) });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
     for (const kind of /** @type {KindInfo[]} */ (await answer.json())) show(kind);
+    failures = 0;
+    down("");
   } catch {
-    // The server is away: the counts stay as they were, and the next look may find it.
+    // One look may fail for a moment's matter.
+    if (++failures > 1) down("The server does not answer right now. The numbers are from before, and come again with it.");
   }
 }
 

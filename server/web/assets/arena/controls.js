@@ -6,6 +6,8 @@ import { RADIUS } from "./world.js";
 /** @typedef {{id: number, x: number, y: number, atX: number, atY: number}} Stick a thumb: where it came down and where it is */
 
 const REACH = 52; // pixels that a thumb moves for full speed
+const TURN_FIRST = 1.2, TURN_MOST = 4.5, TURN_GAIN = 9; // radians per second: a tap turns little
+const SIGHT = 190; // pixels from the ship to where it aims, when keys turn it
 const FIRE_FROM = 0.4; // of REACH: a thumb that aims fires from here
 
 /** Keys by their place on the keyboard, so that they also serve on one that is not QWERTY. @type {Record<string, [number, number]>} */
@@ -13,6 +15,9 @@ const WAYS = {
   KeyW: [0, -1], KeyS: [0, 1], KeyA: [-1, 0], KeyD: [1, 0],
   ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0],
 };
+
+/** Keys that turn the aim. @type {Record<string, number>} */
+const TURNS = { KeyJ: -1, KeyL: 1 };
 
 export class Controls {
   /** Whether the last press was a finger's; before the first, whether one is to be expected. */
@@ -27,6 +32,8 @@ export class Controls {
   #keys = new Set();
   #mouse = false;
   #angle = 0;
+  #byKeys = false; // they aimed last
+  #pace = 0; // of the turn, radians per second
 
   /** @param {HTMLElement} stage */
   constructor(stage) {
@@ -54,7 +61,7 @@ export class Controls {
   #key(event, down) {
     const shortcut = event.ctrlKey || event.altKey || event.metaKey, code = event.code;
     if (down && (shortcut || onButton(event.target))) return;
-    if (!(code in WAYS) && code !== "Space") return;
+    if (!(code in WAYS) && !(code in TURNS) && code !== "Space") return;
     if (down) this.#keys.add(code);
     else this.#keys.delete(code);
     event.preventDefault(); // arrows and space would scroll
@@ -62,6 +69,7 @@ export class Controls {
 
   /** @param {HTMLElement} stage @param {PointerEvent} event */
   #down(stage, event) {
+    this.#byKeys = false;
     this.touch = event.pointerType === "touch";
     stage.focus({ preventScroll: true });
     if (!this.touch) {
@@ -95,11 +103,27 @@ export class Controls {
 
   /** @param {PointerEvent} event */
   #point(event) {
-    [this.pointer.x, this.pointer.y] = [event.clientX, event.clientY];
+    if (event.movementX || event.movementY) this.#byKeys = false; // a browser tells of a page that moves under the pointer, too
+    if (!this.#byKeys) [this.pointer.x, this.pointer.y] = [event.clientX, event.clientY];
+  }
+
+  /** Turns the aim by keys, when the own ship is drawn at x, y. @param {number} dt seconds @param {number} x @param {number} y */
+  turn(dt, x, y) {
+    let way = 0;
+    for (const code of this.#keys) way += TURNS[code] ?? 0;
+    if (way !== 0) {
+      if (!this.#byKeys) this.#angle = this.aimFrom(x, y);
+      this.#byKeys = true;
+      this.touch = false;
+      this.#pace = Math.min(TURN_MOST, Math.max(TURN_FIRST, this.#pace + TURN_GAIN * dt));
+      this.#angle += way * this.#pace * dt;
+    } else this.#pace = 0;
+    if (this.#byKeys) this.pointer = { x: x + Math.cos(this.#angle) * SIGHT, y: y + Math.sin(this.#angle) * SIGHT };
   }
 
   /** The direction of aim in radians, when the own ship is drawn at x, y. @param {number} x @param {number} y */
   aimFrom(x, y) {
+    if (this.#byKeys) return this.#angle;
     if (!this.touch) {
       if (Math.hypot(this.pointer.x - x, this.pointer.y - y) > RADIUS / 2) this.#angle = Math.atan2(this.pointer.y - y, this.pointer.x - x);
       return this.#angle;

@@ -1,69 +1,71 @@
-// The cover over the game: joining, reconnecting, and why it ended, in sentences.
+// The cover over the game: joining, waiting, reconnecting, and why it ended, in sentences. A sign for Entry and watchLine.
 
-import { element, waitingFor, wordsFor } from "/assets/page.js";
+import { element, hurryWords, write } from "/assets/page.js";
+import { wordsFor } from "/assets/words.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
-/** @typedef {{code: string, message: string}} Fault */
+/** @typedef {import("/js/tickhall.js").TickhallError} TickhallError */
+
+/** @typedef {object} Face what the cover shows @property {string} title @property {string} words @property {string} [count] not read aloud @property {string} [again] what the button says; "": there is none @property {boolean} [busy] */
 
 export class Cover {
-  #timer = 0;
-  #shown = true;
+  #shown = false;
+  #dialog = /** @type {HTMLDialogElement} */ (element("cover"));
 
   /** @param {() => void} again */
   constructor(again) {
     element("again").addEventListener("click", again);
+    this.#dialog.addEventListener("cancel", (event) => event.preventDefault());
+    // A browser closes a dialog at the second Escape, whatever a page says.
+    this.#dialog.addEventListener("close", () => this.#shown && this.#dialog.showModal());
   }
 
   hide() {
-    this.#still();
-    element("cover").classList.add("gone");
     this.#shown = false;
+    this.#dialog.close();
+  }
+
+  /** The line is back. */
+  well() {
+    this.hide();
   }
 
   joining() {
-    this.#show("Joining", "Finding you a room.", true);
+    this.#show({ title: "Joining", words: "Finding you a room.", busy: true });
   }
 
-  /** Shows that the connection is lost, and why it is not back yet; a short interruption passes without. @param {Room} room @param {Fault} fault */
-  reconnecting(room, fault) {
-    const words = waitingFor(room, fault) || "The connection was lost. The game goes on as soon as the server answers.";
-    if (this.#shown) this.#show("Reconnecting", words, true);
-    else this.#timer ||= window.setTimeout(() => this.#show("Reconnecting", words, true), 400);
+  /** @param {string} words @param {string} count @param {TickhallError} fault */
+  waiting(words, count, fault) {
+    const nobody = fault.code === "room_unknown";
+    this.#show({ title: nobody ? "Nothing to watch yet" : "Waiting", words, count, busy: true, again: nobody ? "Play" : hurryWords(fault) });
   }
 
-  /** @param {Fault} fault */
+  /** @param {string} words @param {string} count */
+  trouble(words, count) {
+    this.#show({ title: "Reconnecting", words, count, busy: true });
+  }
+
+  /** @param {unknown} fault */
   ended(fault) {
-    this.#show("You are out of the room", wordsFor(fault), false, "Play again");
-    element("again").focus();
+    this.#show({ title: "You are out of the room", words: wordsFor(fault), again: "Play again" });
   }
 
-  /** Says that there is no room to watch. */
-  nothing() {
-    this.#show("Nothing to watch", "Nobody is playing right now. Be the first: bots keep you company until others come.", false, "Play");
-    element("again").focus();
-  }
-
-  /** @param {Fault} fault */
+  /** @param {{code: string}} fault */
   refused(fault) {
     const elsewhere = /^room_/.test(fault.code);
-    this.#show(elsewhere ? "No way into that room" : "That did not work", wordsFor(fault), false, elsewhere ? "Play in another room" : "Try again");
-    element("again").focus();
+    this.#show({ title: elsewhere ? "No way into that room" : "That did not work", words: wordsFor(fault), again: elsewhere ? "Play in another room" : "Try again" });
   }
 
-  #still() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-  }
-
-  /** @param {string} title @param {string} words @param {boolean} busy @param {string} [again] what the button says */
-  #show(title, words, busy, again = "") {
-    this.#still();
-    element("cover-title").textContent = title;
-    element("cover-text").textContent = words;
+  /** @param {Face} face */
+  #show({ title, words, count = "", again = "", busy = false }) {
+    const button = element("again"), appears = button.hidden && again !== "";
+    write(element("cover-title"), title);
+    write(element("cover-text"), words);
+    write(element("cover-count"), count);
     element("spinner").hidden = !busy;
-    element("again").hidden = busy;
-    element("again").textContent = again;
+    button.hidden = again === "";
+    write(button, again);
+    if (!this.#dialog.open) this.#dialog.showModal();
+    if (appears && (!this.#shown || !busy)) button.focus();
     this.#shown = true;
-    element("cover").classList.remove("gone");
   }
 }

@@ -29,7 +29,8 @@ export class Effects {
   /** How hard the view shakes, in units. */
   shake = 0;
 
-  #calm;
+  /** Little moves by itself. */
+  calm;
   #heard;
   /** Bolts by id, and whether their end has been shown. @type {Map<number, boolean>} */
   #bolts = new Map();
@@ -38,7 +39,7 @@ export class Effects {
 
   /** @param {boolean} calm no shaking, few particles @param {Heard} heard */
   constructor(calm, heard) {
-    this.#calm = calm;
+    this.calm = calm;
     this.#heard = heard;
   }
 
@@ -96,7 +97,7 @@ export class Effects {
     old.hp = s.hp;
     old.shield = s.shield;
     const speed = Math.hypot(s.vx, s.vy);
-    if (s.hp > 0 && speed > 60 && !this.#calm && Math.random() < dt * 40) this.#trail(s, speed);
+    if (s.hp > 0 && speed > 60 && !this.calm && Math.random() < dt * 40) this.#trail(s, speed);
   }
 
   /** @param {Ship} s @param {number} speed */
@@ -120,12 +121,12 @@ export class Effects {
 
   /** @param {number} by */
   #jolt(by) {
-    if (!this.#calm) this.shake = Math.max(this.shake, by);
+    if (!this.calm) this.shake = Math.max(this.shake, by);
   }
 
   /** Sparks in all directions. @param {number} x @param {number} y @param {number} n @param {number} speed @param {string} colour @param {number} life @param {number} [size] */
   burst(x, y, n, speed, colour, life, size = 1.4) {
-    if (this.#calm) n = Math.ceil(n / 3);
+    if (this.calm) n = Math.ceil(n / 3);
     for (; n > 0; n--) {
       const way = Math.random() * 2 * Math.PI, v = speed * (0.25 + 0.75 * Math.random());
       this.#add({

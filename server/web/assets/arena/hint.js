@@ -7,7 +7,7 @@ import { element } from "/assets/page.js";
 const KNOWN = "tickhall.arena.known"; // in localStorage: "yes" or not there
 
 const WORDS = {
-  keys: ["W A S D or arrows", "to move", "Mouse", "to aim, hold to fire"],
+  keys: ["W A S D or arrows", "to move", "Mouse", "to aim, hold to fire", "J L and space", "to turn and fire, too"],
   thumbs: ["Left thumb", "moves", "Right thumb", "aims and fires"],
 };
 
@@ -36,7 +36,7 @@ export class Hint {
 
   #learn() {
     this.#known = true;
-    element("hint").classList.remove("on");
+    element("hint").hidden = true;
     try {
       localStorage.setItem(KNOWN, "yes");
     } catch {
@@ -50,7 +50,7 @@ export class Hint {
     if (this.#shown !== which) {
       this.#shown = which;
       hint.replaceChildren(...WORDS[which].map((words, i) => Object.assign(document.createElement(i % 2 ? "span" : "b"), { textContent: words })));
-      hint.classList.add("on");
+      hint.hidden = false;
     }
     hint.classList.toggle("moved", this.#moved);
     hint.classList.toggle("fired", this.#fired);

@@ -1,7 +1,7 @@
 // The head-up display: everything around the canvas that is text or a button.
 
 import { element } from "/assets/page.js";
-import { FULL_AMMO, FULL_HP, FULL_SHIELD, PODIUM, colourOf } from "./world.js";
+import { FULL_AMMO, FULL_HP, FULL_SHIELD, PODIUM, colourOf, hullOf } from "./world.js";
 
 /** @typedef {import("./world.js").Kill} Kill */
 /** @typedef {import("./world.js").Round} Round */
@@ -78,9 +78,8 @@ export class Hud {
   toast(words, milliseconds = 1800) {
     const toast = element("toast");
     toast.textContent = words;
-    toast.classList.add("on");
     clearTimeout(this.#toastTimer);
-    this.#toastTimer = window.setTimeout(() => toast.classList.remove("on"), milliseconds);
+    this.#toastTimer = window.setTimeout(() => (toast.textContent = ""), milliseconds);
   }
 
   /**
@@ -108,11 +107,11 @@ export class Hud {
     this.#bar("ammo", me.ammo, Math.max(me.ammo, FULL_AMMO), me.rapid ? "Rapid fire" : "Ammunition");
     element("ammo").classList.toggle("rapid", me.rapid);
     if (me.ammo === 0 && me.hp > 0) this.#dryAt = now;
-    let words = "", small = "";
+    let words = "", small = "", count = "";
     if (round?.phase !== PODIUM) {
       if (me.hp === 0) {
         words = this.#killedBy ? `${this.#killedBy} shot you down` : "You are out";
-        small = me.wait > 0 ? `Back in ${me.wait}` : "Back in a moment";
+        count = me.wait > 0 ? `Back in ${me.wait}` : "Back in a moment";
       } else {
         // The news of our end comes before the view shows it.
         if (now - this.#killedAt > 1000) this.#killedBy = "";
@@ -122,16 +121,10 @@ export class Hud {
         else if (now - this.#dryAt < 2000) small = "Out of ammunition: let go to refill, or fly over some";
       }
     }
-    this.#message(words, small);
-  }
-
-  /** @param {string} words @param {string} small */
-  #message(words, small) {
-    const box = element("message"), key = `${words}|${small}`;
-    if (this.#texts.get(box) === key) return;
-    this.#texts.set(box, key);
-    box.textContent = words;
-    if (small) box.append(Object.assign(document.createElement("small"), { textContent: small }));
+    element("message").hidden = !words && !small && !count;
+    this.#set(element("message-words"), words);
+    this.#set(element("message-more"), small);
+    this.#set(element("message-count"), count);
   }
 
   /** @param {string} id @param {number} value @param {number} full @param {string} label */
@@ -152,7 +145,7 @@ export class Hud {
       shown = ranked.slice(0, IN_SHORT);
       if (me && !shown.some((s) => s.id === me.id)) shown[IN_SHORT - 1] = ranked.find((s) => s.id === me.id) ?? me;
     }
-    const key = shown.map((s) => `${s.id} ${s.name} ${s.kills} ${s.deaths}`).join() + this.#all + me?.id;
+    const key = shown.map((s) => `${s.id} ${s.name} ${s.kills} ${s.deaths} ${s.away}`).join() + this.#all + me?.id;
     const body = element("scores");
     if (this.#texts.get(body) === key) return;
     this.#texts.set(body, key);
@@ -168,7 +161,7 @@ export class Hud {
     const podium = element("podium");
     if (podium.hidden === over) podium.hidden = !over;
     if (!over) return void this.#texts.delete(podium);
-    this.#set(element("next"), `The next round begins in ${round.left}`);
+    this.#set(element("next"), `The next round begins in ${round.left} s`);
     if (this.#texts.has(podium)) return; // the result stands, whoever leaves
     this.#texts.set(podium, "shown");
     const place = ranked.findIndex((s) => s.id === me?.id) + 1;
@@ -209,10 +202,10 @@ export class Hud {
 
 /** @param {Ship} s @param {boolean} mine */
 function row(s, mine) {
-  const line = document.createElement("tr"), name = text("", "", "td"), dot = text("dot", "");
-  dot.style.color = colourOf(s.colour);
-  name.append(dot, s.name);
-  if (s.bot) name.append(text("bot", "bot"));
+  const line = document.createElement("tr"), name = text("", "", "td");
+  name.append(dot(s.colour), s.name);
+  if (mine) name.append(text("unseen", " (you)"));
+  else if (s.bot || s.away) name.append(text("bot", s.bot ? "bot" : "away"));
   line.append(name, text("", String(s.kills), "td"), text("wide", String(s.deaths), "td"));
   line.classList.toggle("me", mine);
   return line;
@@ -220,9 +213,16 @@ function row(s, mine) {
 
 /** @param {string} name @param {number} colour */
 function named(name, colour) {
-  const b = text("", name, "b");
-  b.style.color = colourOf(colour);
+  const b = text("", "", "b");
+  b.append(dot(colour), name);
   return b;
+}
+
+/** A ship's colour and shape. @param {number} colour */
+function dot(colour) {
+  const mark = text(`dot hull-${hullOf(colour)}`, "");
+  mark.style.background = colourOf(colour);
+  return mark;
 }
 
 /** @param {string} kind @param {string} words @param {string} [tag] */

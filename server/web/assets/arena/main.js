@@ -2,7 +2,8 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { TickhallError, connect } from "/js/tickhall.js";
+import { Entry } from "/assets/entry.js";
+import { watchLine } from "/assets/line.js";
 import { anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
 import { Controls } from "./controls.js";
 import { Cover } from "./cover.js";
@@ -44,7 +45,9 @@ const hint = new Hint();
 const renderer = new Renderer(stage, effects, controls);
 const hud = new Hud();
 const watch = new Watch();
-const cover = new Cover(() => void play());
+const cover = new Cover(() => (joining ? entry.hurry() : void play()));
+const entry = new Entry(cover);
+const LOST = { room: "its scores begin anew", seat: "your score begins anew" };
 
 /** @type {Room | null} */
 let room = null;
@@ -60,11 +63,9 @@ async function play() {
   joining = true;
   cover.joining();
   try {
-    enter(await connect({ url: location.origin, kind: "arena", name: playerName(), ...wayIn() }));
+    enter(await entry.enter(() => ({ url: location.origin, kind: "arena", name: playerName(), ...wayIn() })));
   } catch (err) {
-    const nothing = err instanceof TickhallError && err.code === "room_unknown" && wayIn().spectate && !wayIn().room;
-    if (nothing) cover.nothing();
-    else cover.refused(err instanceof TickhallError ? err : { code: "", message: String(err) });
+    cover.refused(/** @type {any} */ (err));
     anyRoomAfter(err);
   }
   joining = false;
@@ -80,11 +81,7 @@ function enter(joined) {
   showAnnouncements(joined);
   leaveWithPage(joined);
   watch.enter(joined);
-  room.on("state", (state) => {
-    stage.classList.toggle("still", state !== "joined");
-    if (state === "joined") cover.hide();
-  });
-  room.on("reconnecting", ({ error }) => cover.reconnecting(joined, error));
+  watchLine(joined, cover, LOST);
   room.on("joined", ({ resumed }) => {
     if (!resumed) {
       walls = 0;
@@ -93,7 +90,8 @@ function enter(joined) {
     effects.clear();
   });
   room.on("close", ({ error }) => {
-    if (error.code === "normal") return location.assign("/");
+    document.body.classList.add("stale");
+    if (error.code === "normal") return home();
     cover.ended(error);
     anyRoomAfter(error);
   });
@@ -114,7 +112,7 @@ function enter(joined) {
     hud.toast(PICKUPS[kind]?.gives ?? "Something");
     sounds.play("took");
   });
-  stage.classList.remove("still");
+  document.body.classList.remove("stale");
   cover.hide();
   hud.show(true);
   stage.focus({ preventScroll: true });
@@ -130,7 +128,7 @@ function sceneOf(room, dt) {
   }
   return {
     ships, bolts: /** @type {Iterable<any>} */ (view.table("bolt")), pickups: /** @type {Iterable<any>} */ (view.table("pickup")),
-    me: ships.get(me), lead: room.spectator ? watch.follow(ships, dt) : undefined,
+    me: ships.get(me), lead: room.spectator ? watch.follow(ships, dt) : undefined, watching: room.spectator,
   };
 }
 
@@ -167,6 +165,11 @@ function steer(room, move) {
   room.input(move);
 }
 
+/** Back to the games. */
+function home() {
+  location.assign(/** @type {HTMLAnchorElement} */ (element("back")).href);
+}
+
 function toggleSound() {
   element("sound").setAttribute("aria-pressed", String(sounds.toggle()));
 }
@@ -177,13 +180,10 @@ window.addEventListener("keydown", (event) => {
     event.preventDefault();
     hud.toggleNet();
   } else if (event.code === "KeyM") toggleSound();
-  else if (event.code === "Tab" && !event.shiftKey && document.activeElement === stage) {
-    event.preventDefault(); // Shift+Tab leads from the canvas to the buttons
-    hud.showAll(true);
-  }
+  else if (event.code === "KeyQ") hud.showAll(true);
 });
 window.addEventListener("keyup", (event) => {
-  if (event.code === "Tab") hud.showAll(false);
+  if (event.code === "KeyQ") hud.showAll(false);
 });
 window.addEventListener("blur", () => hud.showAll(false));
 element("sound").setAttribute("aria-pressed", String(sounds.on));
@@ -196,7 +196,7 @@ document.addEventListener("visibilitychange", () => {
 element("invite").addEventListener("click", async () => {
   if (room) hud.toast(await invite(room), 5000);
 });
-element("leave").addEventListener("click", () => (room ? void room.leave() : location.assign("/")));
+element("leave").addEventListener("click", () => (room ? void room.leave() : home()));
 // A click leaves the focus on its button, where the game's keys don't reach; a key press means to stay there.
 for (const button of document.querySelectorAll(".tool")) {
   button.addEventListener("click", (event) => /** @type {MouseEvent} */ (event).detail > 0 && stage.focus({ preventScroll: true }));

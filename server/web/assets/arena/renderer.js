@@ -22,6 +22,7 @@ const SIGHT = 260; // units of the line that shows where the own ship would hit
 const NEAR = 190; // units from which a pick-up says what it is
 const LEAD = 0.16; // seconds of its velocity that the camera is ahead of the ship
 const TO_POINTER = 0.14; // how far the camera leans towards the pointer
+const BRACKET = RADIUS + 10; // units from the own ship's centre to its brackets
 const DASHES = [3, 7];
 const WAYS = /** @type {const} */ ([[1, 0], [-1, 0], [0, 1], [0, -1]]);
 const FONT = '600 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
@@ -112,6 +113,7 @@ export class Renderer {
   draw(scene, dt) {
     if (this.ground.width === 0) return;
     this.#time += dt;
+    if (scene.me) this.#controls.turn(dt, ...this.toScreen(scene.me.x, scene.me.y));
     this.#follow(scene.me ?? scene.lead, dt);
     const c = this.#c, { shake } = this.#effects;
     const scale = this.zoom * this.#dpr;
@@ -126,7 +128,7 @@ export class Renderer {
     c.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
     this.#drawGround(left, top);
     for (const p of scene.pickups) {
-      drawPickup(c, p.x, p.y, p.kind, PICKUPS[p.kind % PICKUPS.length].colour, p.ready, 0.5 + 0.5 * Math.sin(this.#time * 3 + p.id));
+      drawPickup(c, p.x, p.y, p.kind, PICKUPS[p.kind % PICKUPS.length].colour, p.ready, 0.5 + this.#swing(3, 0.5, p.id));
     }
     c.globalCompositeOperation = "lighter";
     for (const b of scene.bolts) this.#bolt(b);
@@ -148,8 +150,9 @@ export class Renderer {
     this.#hurt(scene.me);
     this.#map.draw(scene, this, dt);
     this.#marks.age(dt);
-    if (this.#controls.touch && !scene.lead) this.#sticks();
-    else if (!scene.lead) this.#reticle(scene.me);
+    if (scene.watching) return;
+    if (this.#controls.touch) this.#sticks();
+    else this.#reticle(scene.me);
   }
 
   /** The size of the screen in CSS pixels. */
@@ -210,9 +213,9 @@ export class Renderer {
   /** @param {Ship} s @param {number} aim */
   #ship(s, aim) {
     const c = this.#c, colour = colourOf(s.colour);
-    c.globalAlpha = s.safe ? 0.55 + 0.25 * Math.sin(this.#time * 12) : 1;
+    c.globalAlpha = s.safe ? 0.55 + this.#swing(12, 0.25) : s.away ? 0.7 : 1;
     drawGlow(c, s.x, s.y, 38, colour, s.rapid ? 0.95 : 0.5);
-    drawHull(c, s.x, s.y, aim, colour, this.#effects.wound(s.id));
+    drawHull(c, s.x, s.y, aim, s.colour, this.#effects.wound(s.id));
     c.globalAlpha = 1;
     if (s.shield > 0 || s.safe) {
       c.beginPath();
@@ -254,6 +257,20 @@ export class Renderer {
       c.restore();
     }
     this.#ship(me, aim);
+    // Two brackets that nobody else has: colours may be taken for one another.
+    c.strokeStyle = "#ffffffd0";
+    c.lineWidth = 1.8;
+    c.beginPath();
+    for (const way of [aim + Math.PI / 2, aim - Math.PI / 2]) {
+      c.moveTo(me.x + Math.cos(way - 0.5) * BRACKET, me.y + Math.sin(way - 0.5) * BRACKET);
+      c.arc(me.x, me.y, BRACKET, way - 0.5, way + 0.5);
+    }
+    c.stroke();
+  }
+
+  /** What goes up and down by itself, or stands still for who wants that. @param {number} pace @param {number} size @param {number} [phase] */
+  #swing(pace, size, phase = 0) {
+    return this.#effects.calm ? 0 : size * Math.sin(this.#time * pace + phase);
   }
 
   #sparks() {
@@ -289,7 +306,7 @@ export class Renderer {
       c.fillStyle = "#8accff";
       c.fillRect(x - wide / 2, y - 4, (wide * s.shield) / FULL_SHIELD, 1.5);
     }
-    if (!mine) this.#words(s.name, x, y - 9, "#e6ecff");
+    this.#words(mine ? "You" : s.away ? `${s.name} (away)` : s.name, x, y - 9, "#e6ecff");
   }
 
   /** What is near says what it is. @param {Scene} scene @param {Ship} me */
@@ -320,7 +337,7 @@ export class Renderer {
 
   /** The red corners of who is hurt. They are the page's, since a gradient over the whole canvas costs as much as all else. @param {Ship | undefined} me */
   #hurt(me) {
-    const wound = me ? Math.max(this.#effects.wound(me.id), me.hp > 0 && me.hp <= 30 ? 0.4 + 0.15 * Math.sin(this.#time * 5) : 0) : 0;
+    const wound = me ? Math.max(this.#effects.wound(me.id), me.hp > 0 && me.hp <= 30 ? 0.4 + this.#swing(5, 0.15) : 0) : 0;
     const shown = Math.round(wound * 20) / 20;
     if (shown === this.#wound) return;
     this.#wound = shown;

@@ -1,6 +1,14 @@
 // Shapes that are drawn often: hulls, glows and the marks of the pick-ups. Units, around the origin.
 
-const HULL = new Path2D("M17 0L-11 12L-6 0L-11 -12Z");
+import { colourOf, hullOf } from "./world.js";
+
+/** By hullOf: a dart, a crescent, a drop and a fork, the bow to the right. */
+const SHAPES = [
+  new Path2D("M17 0L-11 12L-6 0L-11 -12Z"),
+  new Path2D("M12 0Q8 -13 -9 -15Q-1 -6 -2 0Q-1 6 -9 15Q8 13 12 0Z"),
+  new Path2D("M18 0Q6 -4 4 -9A11 11 0 1 0 4 9Q6 4 18 0Z"),
+  new Path2D("M17 -10L3 -5Q0 0 3 5L17 10L-2 14L-12 8V-8L-2 -14Z"),
+];
 const CABIN = new Path2D("M7 0L-3 4L-1 0L-3 -4Z");
 
 /** By Pickup.kind. */
@@ -75,28 +83,29 @@ export function drawGlow(c, x, y, radius, colour, alpha = 1) {
 
 /**
  * @param {CanvasRenderingContext2D} c @param {number} x @param {number} y @param {number} aim
- * @param {string} colour @param {number} wound from 0 to 1: how white it flashes
+ * @param {number} index the ship's colour @param {number} wound from 0 to 1: how white it flashes
  */
-export function drawHull(c, x, y, aim, colour, wound) {
+export function drawHull(c, x, y, aim, index, wound) {
+  const colour = colourOf(index), hull = SHAPES[hullOf(index)];
   c.save();
   c.translate(x, y);
   c.rotate(aim);
   c.fillStyle = "#0d1530";
-  c.fill(HULL);
+  c.fill(hull);
   c.globalAlpha *= 0.45;
   c.fillStyle = colour;
-  c.fill(HULL);
+  c.fill(hull);
   c.globalAlpha /= 0.45;
   c.lineJoin = "round";
   c.lineWidth = 2;
   c.strokeStyle = colour;
-  c.stroke(HULL);
+  c.stroke(hull);
   c.fillStyle = "#f4f8ff";
   c.fill(CABIN);
   if (wound > 0) {
     c.globalAlpha *= wound;
     c.fillStyle = "#fff";
-    c.fill(HULL);
+    c.fill(hull);
   }
   c.restore();
 }

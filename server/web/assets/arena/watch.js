@@ -14,6 +14,7 @@ export class Watch {
   enter(room) {
     document.body.classList.toggle("watching", room.spectator);
     element("watching").hidden = !room.spectator;
+    element("stage").setAttribute("aria-label", room.spectator ? "The arena, which you watch" : "The arena");
     /** @type {HTMLAnchorElement} */ (element("join")).href = wayIn().room ? `?room=${room.id}` : location.pathname;
   }
 

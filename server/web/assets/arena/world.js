@@ -32,7 +32,7 @@
 
 /**
  * The world at one moment: what to draw. The camera follows the own ship, or who watches the lead.
- * @typedef {{ships: Iterable<Ship>, bolts: Iterable<Bolt>, pickups: Iterable<Pickup>, me: Ship | undefined, lead: Ship | undefined}} Scene
+ * @typedef {{ships: Iterable<Ship>, bolts: Iterable<Bolt>, pickups: Iterable<Pickup>, me: Ship | undefined, lead: Ship | undefined, watching: boolean}} Scene
  */
 
 export const TILE = 40; // units; the walls are made of such squares
@@ -57,6 +57,15 @@ export const PICKUPS = [
   { colour: "#ffc857", label: "Rapid fire", gives: "Rapid fire for 8 seconds" },
   { colour: "#6bb8ff", label: "Shield", gives: "A shield for the next 50 damage" },
 ];
+
+/**
+ * The shape of a ship, by Ship.colour: those that a colour-blind eye takes for one colour differ in shape. The test of the
+ * palette has three simulated eyes look at all pairs.
+ */
+export const HULLS = [3, 0, 0, 0, 1, 3, 1, 2, 2, 2, 1, 3];
+
+/** @param {number} index */
+export const hullOf = (index) => HULLS[index % HULLS.length];
 
 /** @param {number} index */
 export const colourOf = (index) => COLOURS[index % COLOURS.length];

@@ -1,11 +1,13 @@
 // A channel: one seat in one room, and what was said there. A page has several at once.
 
-import { connect } from "/js/tickhall.js";
-import { leaveWithPage, showAnnouncements, waitingFor, wordsFor } from "/assets/page.js";
+import { Entry } from "/assets/entry.js";
+import { watchLine } from "/assets/line.js";
+import { leaveWithPage, showAnnouncements } from "/assets/page.js";
+import { wordsFor } from "/assets/words.js";
 
 /** @typedef {import("/js/tickhall.js").Room} Room */
 /** @typedef {{id: number, user: string, name: string, typing: boolean, away: boolean}} Member */
-/** @typedef {{number: number, user: string, name: string, text: string, at: number}} Entry */
+/** @typedef {{number: number, user: string, name: string, text: string, at: number}} Said */
 
 /**
  * Line is what a conversation shows.
@@ -28,7 +30,8 @@ const MOST = 1500; // lines kept in the page; older ones can be asked for again
 export class Channel {
   unread = 0;
   fault = ""; // why there is no room
-  waiting = ""; // why it is not back yet, if not for the line
+  words = ""; // why it is not there yet, or not back
+  count = ""; // of seconds until it may be
   /** @type {Room | null} */
   room = null;
   /** By number, oldest first. @type {Map<number, Line>} */
@@ -40,6 +43,7 @@ export class Channel {
   #asking = false; // for older ones
   #left = false;
   #told = 0; // when the room heard that the user types
+  #entry = new Entry(this);
 
   /** @param {string} topic @param {Hooks} hooks */
   constructor(topic, hooks) {
@@ -96,12 +100,12 @@ export class Channel {
 
   /** @param {string} [name] of the user */
   async join(name) {
-    this.fault = "";
+    this.fault = this.words = this.count = "";
     this.room = null;
     this.hooks.changed(this);
     const options = { topic: this.topic };
     try {
-      const room = await connect({ url: location.origin, kind: "chat", mode: "quick", options, filter: options, name });
+      const room = await this.#entry.enter(() => ({ url: location.origin, kind: "chat", mode: "quick", options, filter: options, name }));
       if (this.#left) return void room.leave();
       this.#listen(room);
     } catch (err) {
@@ -110,9 +114,33 @@ export class Channel {
     this.hooks.changed(this);
   }
 
+  /** Ends a wait: the next try is made at once. */
+  hurry() {
+    this.#entry.hurry();
+  }
+
+  /** As a sign for Entry. @param {string} words @param {string} count */
+  waiting(words, count) {
+    this.trouble(words, count);
+  }
+
+  /** As a sign for watchLine. @param {string} words @param {string} count */
+  trouble(words, count) {
+    if (this.words === words && this.count === count) return;
+    this.words = words;
+    this.count = count;
+    this.hooks.changed(this);
+  }
+
+  well() {
+    this.trouble("", "");
+  }
+
   /** @param {Room} room */
   #listen(room) {
     this.room = room;
+    this.well();
+    watchLine(room, this, { room: `what was said in ${this.key} before is gone`, seat: "" });
     const changed = () => this.hooks.changed(this);
     room.table("line").on("enter", (l) => this.#add(/** @type {any} */ (l)));
     this.#settle();
@@ -120,10 +148,6 @@ export class Channel {
     for (const type of /** @type {const} */ (["enter", "change", "leave"])) room.table("member").on(type, changed);
     room.on("snapshot", () => this.#tell());
     room.on("state", changed);
-    room.on("reconnecting", ({ error }) => {
-      this.waiting = waitingFor(room, error);
-      changed();
-    });
     room.on("joined", () => this.#tell());
     room.on("close", ({ error }) => {
       this.fault = this.#left ? "" : wordsFor(error);
@@ -134,7 +158,7 @@ export class Channel {
     room.onEvent("dm", (letter) => this.hooks.letter(letter));
   }
 
-  /** @param {Entry & {rest: string}} l a row of the table, which the page must not keep */
+  /** @param {Said & {rest: string}} l a row of the table, which the page must not keep */
   #add(l) {
     this.#begin();
     if (!this.#lines.has(l.number)) this.#news.push(this.#lineOf({ ...l, text: l.text + l.rest }));
@@ -178,7 +202,7 @@ export class Channel {
     return news;
   }
 
-  /** @param {Entry} e @returns {Line} */
+  /** @param {Said} e @returns {Line} */
   #lineOf(e) {
     const room = /** @type {Room} */ (this.room);
     const ago = Math.max(0, room.time / room.rate - e.at); // the game's time counts from the room's start
@@ -189,7 +213,7 @@ export class Channel {
   async older() {
     if (!this.room || !this.more || this.#asking) return;
     this.#asking = true;
-    /** @type {{lines: Entry[] | null, more: boolean}} */
+    /** @type {{lines: Said[] | null, more: boolean}} */
     const page = await this.room.call("history", { before: this.#oldest }).finally(() => (this.#asking = false));
     this.#exhausted = !page.more;
     this.#lines = new Map([...(page.lines ?? []).map((e) => /** @type {[number, Line]} */ ([e.number, this.#lineOf(e)])), ...this.#lines]);

@@ -2,7 +2,8 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { element, playerName, wordsFor } from "/assets/page.js";
+import { element, playerName } from "/assets/page.js";
+import { wordsFor } from "/assets/words.js";
 import { Channel } from "./channel.js";
 import { Direct, Directs } from "./directs.js";
 import { Log } from "./log.js";
@@ -177,15 +178,18 @@ function banner(channel) {
   const channelOrAny = channel ?? [...channels.values()].find((c) => c.state !== "joined");
   const state = channelOrAny?.state ?? "joined";
   const words = /** @type {Record<string, string>} */ ({
-    joining: "Joining…",
-    reconnecting: `${channelOrAny?.waiting || "The connection was lost. Reconnecting…"} What you send now goes out then.`,
+    joining: channelOrAny?.words || "Joining…",
+    reconnecting: `${channelOrAny?.words || "Reconnecting: the connection was lost."} What you send now goes out then.`,
     closed: channelOrAny?.fault || "You have left this channel.",
   });
   const shown = element("banner-text");
   if (shown.textContent !== (words[state] ?? "")) shown.textContent = words[state] ?? "";
+  const waits = state === "joining" && channelOrAny?.count;
+  element("banner-count").textContent = channelOrAny?.count ?? "";
   element("banner").hidden = state === "joined";
-  element("banner").className = `banner ${state}`;
-  element("again").hidden = state !== "closed";
+  element("banner").className = `banner ${waits ? "waiting" : state}`;
+  element("again").hidden = state !== "closed" && !waits;
+  element("again").textContent = waits ? "Try now" : "Join again";
 }
 
 /** @param {unknown} fault null takes it away */
@@ -242,7 +246,10 @@ element("older").addEventListener("click", () => {
   if (current instanceof Channel) current.older().catch(complain);
 });
 element("again").addEventListener("click", () => {
-  for (const c of channels.values()) if (c.state === "closed") void c.join(name);
+  for (const c of channels.values()) {
+    if (c.state === "closed") void c.join(name);
+    else c.hurry();
+  }
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden || !current) return;

@@ -2,8 +2,11 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { TickhallError, connect } from "/js/tickhall.js";
-import { Banner, element, playerName, showAnnouncements, write, wordsFor } from "/assets/page.js";
+import { TickhallError } from "/js/tickhall.js";
+import { Entry } from "/assets/entry.js";
+import { watchLine } from "/assets/line.js";
+import { Banner, element, playerName, showAnnouncements, write } from "/assets/page.js";
+import { wordsFor } from "/assets/words.js";
 import { Operator } from "./operator.js";
 import { Simulated } from "./simulated.js";
 
@@ -23,7 +26,9 @@ import { Simulated } from "./simulated.js";
 const RETRY_AFTER = 1500; // milliseconds
 
 const wanted = new URLSearchParams(location.search).get("device");
-const banner = new Banner(() => void join());
+const banner = new Banner(() => (joining ? entry.hurry() : void join()));
+const entry = new Entry(banner);
+const LOST = { room: "the devices and the log of commands come anew", seat: "" };
 const operator = new Operator();
 const device = wanted === null ? null : new Simulated(wanted === "new" || wanted === "" ? invent() : wanted);
 
@@ -49,7 +54,7 @@ async function join() {
   element("another").hidden = true;
   banner.joining();
   try {
-    await enter(await connect({ url: location.origin, kind: "devices", name: playerName() }));
+    await enter(await entry.enter(() => ({ url: location.origin, kind: "devices", name: playerName() })));
   } catch (err) {
     banner.closed(err);
   }
@@ -60,17 +65,15 @@ async function join() {
 async function enter(joined) {
   room = joined;
   refused = null;
-  room.on("state", (state) => {
-    if (state === "joined" && role) banner.hide();
-    showLink();
-  });
-  room.on("reconnecting", ({ error }) => banner.reconnecting(joined, error));
+  room.on("state", showLink);
+  watchLine(joined, banner, LOST);
   showAnnouncements(room);
   room.on("joined", ({ resumed }) => {
     if (!resumed) void claim(joined); // another room, which does not know the page yet
   });
   room.on("close", ({ error }) => {
     role = "";
+    document.body.classList.add("stale");
     device?.stop();
     banner.closed(refused ?? error);
     showLink();
@@ -100,7 +103,8 @@ async function claim(to) {
     return void to.leave();
   }
   role = device ? device.id : "operator";
-  banner.hide();
+  document.body.classList.remove("stale");
+  banner.well();
   device?.start();
   showLink();
 }
@@ -123,7 +127,6 @@ function showLink() {
   const words = state === "reconnecting" ? "Reconnecting" : state === "closed" ? "Not connected" : device ? "Registered" : "Operator";
   chip.className = `chip ${state === "joined" && role ? "good" : state === "closed" ? "bad" : ""}`;
   write(chip, state === "joined" && !role ? "Registering" : words);
-  for (const id of ["operator", "device"]) element(id).classList.toggle("still", state !== "joined");
 }
 
 element(device ? "device" : "operator").hidden = false;

@@ -1,7 +1,8 @@
 // The operator's dashboard: the fleet, and one device with its commands.
 
 import { TickhallError } from "/js/tickhall.js";
-import { element, node, write, wordsFor } from "/assets/page.js";
+import { element, node, write } from "/assets/page.js";
+import { wordsFor } from "/assets/words.js";
 
 /** @typedef {import("/js/tickhall.js").Room} Room */
 /**

@@ -5,7 +5,8 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { connect } from "/js/tickhall.js";
+import { Entry } from "/assets/entry.js";
+import { watchLine } from "/assets/line.js";
 import { Banner, announcementIn, element, playerName, showAnnouncements, write } from "/assets/page.js";
 import { Notices } from "./notices.js";
 import { Ticker } from "./ticker.js";
@@ -32,7 +33,9 @@ const FIGURES_EVERY = 1000, SORT_EVERY = 2000; // milliseconds
 
 const ticker = new Ticker();
 const notices = new Notices();
-const banner = new Banner(() => void join());
+const banner = new Banner(() => (joining ? entry.hurry() : void join()));
+const entry = new Entry(banner);
+const LOST = { room: "its history and its notices begin anew", seat: "" };
 
 /** @type {Room | null} */
 let room = null;
@@ -51,7 +54,7 @@ async function join() {
   joining = true;
   banner.joining();
   try {
-    enter(await connect({ url: location.origin, kind: "feed", name: playerName(), options: options() }));
+    enter(await entry.enter(() => ({ url: location.origin, kind: "feed", name: playerName(), options: options() })));
   } catch (err) {
     banner.closed(err);
   }
@@ -73,20 +76,19 @@ function enter(joined) {
   room.onEvent("notice", (notice) => {
     if (!announcementIn(notice)) notices.add(notice); // the operator's have the same name
   });
-  room.on("state", (state) => {
-    element("main").classList.toggle("still", state !== "joined");
-    if (state === "joined") banner.hide();
-    showLine();
-  });
-  room.on("reconnecting", ({ error }) => banner.reconnecting(joined, error));
+  room.on("state", showLine);
+  watchLine(joined, banner, LOST);
   showAnnouncements(room);
   room.on("joined", ({ resumed }) => {
     if (!resumed) ticker.forget();
   });
-  room.on("close", ({ error }) => banner.closed(error));
+  room.on("close", ({ error }) => {
+    document.body.classList.add("stale");
+    banner.closed(error);
+  });
   room.table("line").on("change", showLine);
-  element("main").classList.remove("still");
-  banner.hide();
+  document.body.classList.remove("stale");
+  banner.well();
   showLine();
 }
 

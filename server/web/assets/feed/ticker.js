@@ -30,7 +30,9 @@ import { element, node, write } from "/assets/page.js";
 
 const price = new Intl.NumberFormat("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const count = new Intl.NumberFormat("en-GB");
-const UP = "#4ade9c", DOWN = "#ff7b8d";
+const light = matchMedia("(prefers-color-scheme: light)");
+/** As in feed.css. */
+const ways = () => (light.matches ? { up: "#0a6b3d", down: "#b01e38" } : { up: "#4ade9c", down: "#ff7b8d" });
 
 /** @param {Quote} q */
 export const percentOf = (q) => (q.open > 0 ? (q.last / q.open - 1) * 100 : 0);
@@ -51,9 +53,11 @@ export class Ticker {
     for (const button of document.querySelectorAll("[data-sort]")) {
       button.addEventListener("click", () => this.#sortBy(/** @type {Column} */ (/** @type {HTMLElement} */ (button).dataset.sort)));
     }
-    new ResizeObserver(() => {
+    const again = () => {
       for (const row of this.#rows.values()) row.dirty = true;
-    }).observe(element("quotes"));
+    };
+    new ResizeObserver(again).observe(element("quotes"));
+    light.addEventListener("change", again);
   }
 
   /** @param {Quote} quote */
@@ -178,7 +182,7 @@ function spark({ quote, canvas, points }) {
   const at = (i, v) => /** @type {[number, number]} */ ([((first + i) / full) * (w - 2 * pad) + pad, h - pad - ((v - least) / span) * (h - 2 * pad)]);
   g.beginPath();
   values.forEach((v, i) => (i ? g.lineTo(...at(i, v)) : g.moveTo(...at(i, v))));
-  g.strokeStyle = quote.last >= values[0] ? UP : DOWN;
+  g.strokeStyle = quote.last >= values[0] ? ways().up : ways().down;
   g.lineWidth = 1.3 * ratio;
   g.lineJoin = "round";
   g.stroke();

@@ -2,8 +2,10 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { connect } from "/js/tickhall.js";
-import { anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, waitingFor, wayIn, wordsFor } from "/assets/page.js";
+import { Entry } from "/assets/entry.js";
+import { watchLine } from "/assets/line.js";
+import { Banner, anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
+import { wordsFor } from "/assets/words.js";
 import { CURSORS, Drawing } from "./drawing.js";
 import { Paper } from "./paper.js";
 import { Pen } from "./pen.js";
@@ -50,6 +52,10 @@ const tools = new Tools({
   },
 });
 
+const banner = new Banner(() => (joining ? entry.hurry() : void join()));
+const entry = new Entry(banner);
+const LOST = { room: "what was drawn on the old one is not on it", seat: "your strokes can't be undone any more" };
+
 /** @type {Room | null} */
 let room = null;
 let joining = false;
@@ -60,11 +66,11 @@ let last = 0; // time of the last frame
 async function join() {
   if (joining || (room && room.state !== "closed")) return;
   joining = true;
-  banner("joining", "Joining…");
+  banner.joining();
   try {
-    enter(await connect({ url: location.origin, kind: "whiteboard", name: playerName(), ...wayIn() }));
+    enter(await entry.enter(() => ({ url: location.origin, kind: "whiteboard", name: playerName(), ...wayIn() })));
   } catch (err) {
-    banner("closed", wordsFor(err));
+    banner.closed(err);
     anyRoomAfter(err);
   }
   joining = false;
@@ -83,19 +89,17 @@ function enter(joined) {
       people();
     });
   }
+  watchLine(joined, banner, LOST);
   room.on("state", (state) => {
-    if (state === "joined") banner("joined", "");
-    if (state === "reconnecting") {
-      pen.drop(); // the room has ended the stroke where the connection did
-    }
+    if (state === "reconnecting") pen.drop(); // the room has ended the stroke where the connection did
   });
-  room.on("reconnecting", ({ error }) => banner("reconnecting", waitingFor(joined, error) || "The connection was lost. Reconnecting…"));
   room.on("joined", ({ resumed }) => {
     pen.drop();
     if (!resumed) nameRoom(joined);
   });
   room.on("close", ({ error }) => {
-    banner("closed", wordsFor(error));
+    document.body.classList.add("stale");
+    banner.closed(error);
     anyRoomAfter(error);
   });
   room.on("error", (err) => {
@@ -107,7 +111,8 @@ function enter(joined) {
     pen.drop();
     say(`${by} has cleared the board`);
   });
-  banner("joined", "");
+  document.body.classList.remove("stale");
+  banner.well();
 }
 
 /** @returns {Artist[]} */
@@ -162,14 +167,6 @@ function say(words) {
   toast = window.setTimeout(() => element("toast").classList.remove("on"), TOAST_FOR);
 }
 
-/** @param {string} state @param {string} words */
-function banner(state, words) {
-  element("banner").className = `banner ${state}`;
-  element("banner-text").textContent = words;
-  element("again").hidden = state !== "closed";
-  stage.classList.toggle("still", state !== "joined");
-}
-
 /** @param {number} now */
 function frame(now) {
   requestAnimationFrame(frame);
@@ -178,8 +175,6 @@ function frame(now) {
   const table = room?.table("artist");
   paper.draw(artists().filter((a) => !table?.mine(a.id)), pen.own, pen.own?.id ?? 0, dt);
 }
-
-element("again").addEventListener("click", () => void join());
 
 /** @type {Probe} */
 const probe = {
