@@ -8,6 +8,12 @@ export function decode(bytes: Uint8Array): any;
  */
 export function encode(value: unknown): Uint8Array;
 /**
+ * The longest wait after a failed attempt, from 1. What is waited is random between 0 and this ("full jitter": Brooker,
+ * "Exponential Backoff And Jitter", AWS Architecture Blog 2015), so that those whom a server has lost don't come back at once.
+ * @param {number} attempt
+ */
+export function backoff(attempt: number): number;
+/**
  * @typedef {object} ListOptions
  * @property {string | URL} url the server, such as location.origin
  * @property {string} [kind] only rooms of this kind
@@ -50,17 +56,11 @@ export function listRooms(options: ListOptions): Promise<{
  * @returns {Promise<Room>}
  */
 export function connect(options: ConnectOptions): Promise<Room>;
-/**
- * The longest wait after a failed attempt, from 1. What is waited is random between 0 and this ("full jitter": Brooker,
- * "Exponential Backoff And Jitter", AWS Architecture Blog 2015), so that those whom a server has lost don't come back at once.
- * @param {number} attempt
- */
-export function backoff(attempt: number): number;
 /** @typedef {"resume" | "match" | "stop"} Advice */
 /**
  * Why something failed. `code` is stable and for programs: a code of the HTTP API ("server_full"), of an
  * ERROR that the game sent, the name of a close code ("kicked"), or one of the client's own: "network",
- * "timeout", "websocket", "version", "protocol", "hash", "lost", "closed", "aborted", "token", "invalid",
+ * "timeout", "websocket", "redirected", "version", "protocol", "hash", "lost", "closed", "aborted", "token", "invalid",
  * "too_large", "backlog", "callback". `message` is for a person.
  */
 export class TickhallError extends Error {
@@ -143,10 +143,10 @@ export class Replica {
     of: number;
     part: number;
     parts: number;
-    /** Whether some parts of a KEY have come and some not. Meanwhile there is no world. */
-    get partial(): boolean;
     /** @type {Store[]} */
     stores: Store[];
+    /** Whether some parts of a KEY have come and some not. Meanwhile there is no world. */
+    get partial(): boolean;
     /** Reads what follows the kind of a KEY, or of a part of one, of n elements. @param {Reader} r @param {number} n */
     key(r: Reader, n: number): void;
     /** Reads what follows the kind of a DELTA of n elements. @param {Reader} r @param {number} n */
@@ -163,7 +163,8 @@ export class Replica {
 /**
  * RoomClock estimates the room's time, in milliseconds since its tick 0, from answers to TIME. An answer
  * counts if its round trip is within 1.2 times the shortest of the last 10 s: what took longer waited
- * somewhere, and nobody knows on which way.
+ * somewhere, and nobody knows on which way (Mills, "Internet Time Synchronization: the Network Time Protocol", 1991,
+ * calls it the minimum filter). A snapshot is never ahead of the room.
  */
 export class RoomClock {
     /** Room time less local time, -Infinity while unknown. */
@@ -172,8 +173,8 @@ export class RoomClock {
     latency: number;
     /** Whether an answer has counted yet. */
     synced: boolean;
-    /** Puts up with a guess until an answer comes: a snapshot that has just arrived. @param {number} now @param {number} room */
-    guess(now: number, room: number): void;
+    /** Takes the time of a snapshot that has just arrived: the room's is at least that. @param {number} now @param {number} room */
+    snapshot(now: number, room: number): void;
     /** Takes an answer to a TIME. @param {number} sent @param {number} received @param {number} room the room's time in between */
     add(sent: number, received: number, room: number): void;
     /** Forgets the round trips: the next connection may take another way. */
@@ -182,6 +183,40 @@ export class RoomClock {
     at(now: number): number;
     /** The room's time of which snapshots arrive now. @param {number} now */
     arriving(now: number): number;
+    #private;
+}
+/**
+ * Pulse tells whether a connection is dead: nothing has come for 6 s after a TIME, and three have gone unanswered. Both,
+ * because a machine that slept finds much time gone by and answers not yet read.
+ */
+export class Pulse {
+    /** When the first TIME was sent after which nothing has arrived. */
+    since: number;
+    /** Such TIMEs. */
+    unanswered: number;
+    /** Something has arrived. */
+    heard(): void;
+    /** Whether it is too late for another TIME. @param {number} now */
+    dead(now: number): boolean;
+    /** A TIME is sent. @param {number} now */
+    asked(now: number): void;
+}
+/** Steering paces inputs so that about half a one waits at the room when it takes one. */
+export class Steering {
+    /** How many inputs waited, smoothed. */
+    slack: number;
+    /** Takes what the room tells. @param {number} slack */
+    told(slack: number): void;
+    /** How many ticks lie between two inputs. */
+    get period(): number;
+}
+/** Pacer spreads what has waited for the connection, so that the server's limits are kept: 60 messages and 16 KiB a second. */
+export class Pacer {
+    /**
+     * Milliseconds until a message of so many bytes may be sent. 0: it is sent now.
+     * @param {number} now @param {number} bytes at most MAX_INBOUND
+     */
+    take(now: number, bytes: number): number;
     #private;
 }
 /**
@@ -510,6 +545,10 @@ export type Incoming = {
      * of the last snapshot in it, 0 for none
      */
     tick: number;
+    /**
+     * what to acknowledge of it, 0 for nothing
+     */
+    taken: number;
     span: number;
     bye: TickhallError | null;
     mismatch: TickhallError | null;
@@ -820,7 +859,7 @@ declare class Store {
      * Reads records as they stand in a KEY, or in the enters of a DELTA. A KEY may have several parts.
      * @param {Reader} r @param {boolean} key @param {boolean} [first] @param {boolean} [last]
      */
-    enter(r: Reader, key: boolean, first?: boolean, last?: boolean): void;
+    enter(r: Reader, key: boolean, first?: boolean | undefined, last?: boolean | undefined): void;
     /** Reads this table's part of a DELTA over k ticks. @param {Reader} r @param {number} k */
     delta(r: Reader, k: number): void;
     /**

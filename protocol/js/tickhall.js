@@ -46,7 +46,7 @@ const STABLE = 5_000; // a connection that stood so long clears the count of att
 const TIME_EVERY = 2_000, TIME_BURST = 5, TIME_BURST_EVERY = 100;
 const DEAD_AFTER = 6_000, DEAD_TIMES = 3; // nothing for so long, and after so many TIMEs: the connection is dead
 const ASK_AFTER = 250; // of quiet, a page that wants to know has the server asked for a sign
-const RTT_WINDOW = 10_000, RTT_SLACK = 1.2;
+const RTT_WINDOW = 10_000, RTT_SAMPLES = 16, RTT_SLACK = 1.2, RTT_MOST = 30_000;
 const CLOSE_WAIT = 100; // after a WebSocket's "error": for the "close" that tells more, which some never send
 const CLOCK_GAIN = 0.1, CLOCK_SNAP = 250;
 const EXTRAPOLATE = 250;
@@ -54,9 +54,13 @@ const DELAY_TICKS = 2; // how far interpolation stays behind what has just arriv
 const HISTORY = 16; // snapshots kept for interpolation
 const JUMP_FACTOR = 4, JUMP_STEPS = 64; // see jumps
 const MAX_FAULTS = 5; // unreadable messages in a row, each soon after joining, before giving up
-const MAX_UNCONSUMED = 256; // inputs sent and not known to be consumed: beyond, sampling pauses
+const KEPT_INPUTS = 128, KEPT_BYTES = 16 << 10; // not known to be consumed: beyond, the oldest go
+const MAX_SEQ_JUMP = 1024; // how far an input may be ahead of those that the room has received
 const MAX_CATCH_UP = 4; // inputs that one late timer makes up for
 const MAX_OUTBOX = 64; // messages that wait for a resume
+const PACE_MESSAGES = 60, PACE_MESSAGES_BURST = 32, PACE_BYTES = 16 << 10, PACE_BYTES_BURST = 8 << 10; // a second: what has waited, half of what a player may send
+const LEAVE_TIMEOUT = 2_000; // for the BYE
+const SLACK_GAIN = 0.1, SLACK_MOST = 8, STEER_GAIN = 0.02, STEER_MOST = 0.1;
 const SLACK = 0.5; // inputs that wait at the room when it takes one: enough for some jitter, and little delay
 const CONGESTED = 128; // bytes that the WebSocket has not got rid of
 
@@ -932,7 +936,8 @@ function units(f, v) {
 /**
  * RoomClock estimates the room's time, in milliseconds since its tick 0, from answers to TIME. An answer
  * counts if its round trip is within 1.2 times the shortest of the last 10 s: what took longer waited
- * somewhere, and nobody knows on which way.
+ * somewhere, and nobody knows on which way (Mills, "Internet Time Synchronization: the Network Time Protocol", 1991,
+ * calls it the minimum filter). A snapshot is never ahead of the room.
  */
 export class RoomClock {
   /** Room time less local time, -Infinity while unknown. */
@@ -943,26 +948,34 @@ export class RoomClock {
   synced = false;
 
   #floor = Infinity;
+  #answers = 0; // up to TIME_BURST
   /** @type {{at: number, rtt: number}[]} */
   #window = [];
 
-  /** Puts up with a guess until an answer comes: a snapshot that has just arrived. @param {number} now @param {number} room */
-  guess(now, room) {
-    if (!this.synced) this.offset = Math.max(this.offset, room - now);
+  /** Takes the time of a snapshot that has just arrived: the room's is at least that. @param {number} now @param {number} room */
+  snapshot(now, room) {
+    const behind = room - now - this.offset;
+    if (!(behind > 0)) return;
+    // A machine that slept: its clock stood still, and made the answers that waited for it look quick.
+    if (this.synced && behind > CLOCK_SNAP) this.reroute();
+    this.offset = room - now;
   }
 
   /** Takes an answer to a TIME. @param {number} sent @param {number} received @param {number} room the room's time in between */
   add(sent, received, room) {
     const rtt = received - sent;
+    if (rtt > RTT_MOST) return;
     const window = this.#window.filter((s) => s.at > received - RTT_WINDOW);
+    if (window.length === RTT_SAMPLES) window.shift();
     window.push({ at: received, rtt });
     this.#window = window;
-    const before = this.#floor;
+    const before = this.#floor, early = this.#answers < TIME_BURST;
+    if (early) this.#answers++;
     this.#floor = Math.min(...window.map((s) => s.rtt));
     if (rtt > RTT_SLACK * this.#floor) return;
     const offset = room - (sent + received) / 2, error = offset - this.offset;
     // Start over when what counted so far no longer would, or when a clock has stood still meanwhile.
-    if (!this.synced || before > RTT_SLACK * rtt || Math.abs(error) > CLOCK_SNAP) {
+    if (!this.synced || before > RTT_SLACK * rtt || Math.abs(error) > CLOCK_SNAP || (early && rtt === this.#floor)) {
       this.offset = offset;
       this.latency = rtt / 2;
     } else {
@@ -975,6 +988,7 @@ export class RoomClock {
   /** Forgets the round trips: the next connection may take another way. */
   reroute() {
     this.#floor = Infinity;
+    this.#answers = 0;
     this.#window = [];
   }
 
@@ -986,6 +1000,73 @@ export class RoomClock {
   /** The room's time of which snapshots arrive now. @param {number} now */
   arriving(now) {
     return now + this.offset - this.latency;
+  }
+}
+
+/**
+ * Pulse tells whether a connection is dead: nothing has come for 6 s after a TIME, and three have gone unanswered. Both,
+ * because a machine that slept finds much time gone by and answers not yet read.
+ */
+export class Pulse {
+  /** When the first TIME was sent after which nothing has arrived. */
+  since = Infinity;
+  /** Such TIMEs. */
+  unanswered = 0;
+
+  /** Something has arrived. */
+  heard() {
+    this.since = Infinity;
+    this.unanswered = 0;
+  }
+
+  /** Whether it is too late for another TIME. @param {number} now */
+  dead(now) {
+    return now - this.since >= DEAD_AFTER && this.unanswered >= DEAD_TIMES;
+  }
+
+  /** A TIME is sent. @param {number} now */
+  asked(now) {
+    this.since = Math.min(this.since, now);
+    this.unanswered++;
+  }
+}
+
+/** Steering paces inputs so that about half a one waits at the room when it takes one. */
+export class Steering {
+  /** How many inputs waited, smoothed. */
+  slack = SLACK;
+
+  /** Takes what the room tells. @param {number} slack */
+  told(slack) {
+    this.slack += SLACK_GAIN * (Math.max(-SLACK_MOST, Math.min(SLACK_MOST, slack)) - this.slack);
+  }
+
+  /** How many ticks lie between two inputs. */
+  get period() {
+    return 1 + Math.max(-STEER_MOST, Math.min(STEER_MOST, STEER_GAIN * (this.slack - SLACK)));
+  }
+}
+
+/** Pacer spreads what has waited for the connection, so that the server's limits are kept: 60 messages and 16 KiB a second. */
+export class Pacer {
+  #messages = PACE_MESSAGES_BURST;
+  #bytes = PACE_BYTES_BURST;
+  #at = 0;
+
+  /**
+   * Milliseconds until a message of so many bytes may be sent. 0: it is sent now.
+   * @param {number} now @param {number} bytes at most MAX_INBOUND
+   */
+  take(now, bytes) {
+    const seconds = Math.max(0, now - this.#at) / 1000;
+    this.#at = now;
+    this.#messages = Math.min(PACE_MESSAGES_BURST, this.#messages + seconds * PACE_MESSAGES);
+    this.#bytes = Math.min(PACE_BYTES_BURST, this.#bytes + seconds * PACE_BYTES);
+    const wait = Math.max((1 - this.#messages) / PACE_MESSAGES, (bytes - this.#bytes) / PACE_BYTES);
+    if (wait > 1e-6) return Math.ceil(1000 * wait);
+    this.#messages--;
+    this.#bytes -= bytes;
+    return 0;
   }
 }
 
@@ -1803,8 +1884,7 @@ export class Room {
   /** @type {any} */
   #timeTimer = null;
   #timesSent = 0;
-  #waitingSince = Infinity; // when the first TIME was sent after which nothing has arrived
-  #unanswered = 0; // such TIMEs
+  #pulse = new Pulse();
   #heardAt = -Infinity; // when something arrived last
 
   // What goes out.
@@ -1812,8 +1892,11 @@ export class Room {
   #requests = 0;
   /** @type {Map<number, Call>} */
   #calls = new Map();
-  /** @type {Uint8Array[]} */
+  /** What has waited for the connection, and what came after it. @type {Uint8Array[]} */
   #outbox = [];
+  #pacer = new Pacer();
+  /** @type {any} */
+  #paceTimer = null;
   /** @type {Record<string, any> | null} */
   #input = null;
   /** Booleans that were true since the last sample, and no longer are. @type {Set<string>} */
@@ -1823,11 +1906,12 @@ export class Room {
   #seq = 0; // of the newest input sampled
   /** @type {{seq: number, bytes: Uint8Array}[]} */
   #unconsumed = [];
+  #keptBytes = 0; // of these
   /** @type {any} */
   #inputTimer = null;
   #nextSample = 0;
   #lastSample = -Infinity;
-  #slack = SLACK; // smoothed
+  #steering = new Steering();
 
   // What the page hears of.
   /** @type {Map<string, Set<(detail: any) => void>>} */
@@ -1897,8 +1981,8 @@ export class Room {
   silence() {
     const now = this.#now(), quiet = now - this.#heardAt;
     if (this.state !== "joined") return quiet;
-    if (!this.onDemand && quiet >= ASK_AFTER && this.#unanswered === 0) this.#sendTime();
-    const waited = now - this.#waitingSince;
+    if (!this.onDemand && quiet >= ASK_AFTER && this.#pulse.unanswered === 0) this.#sendTime();
+    const waited = now - this.#pulse.since;
     if (waited < Math.max(ASK_AFTER, 2 * this.stats.rtt)) return 0;
     return this.onDemand ? waited : quiet;
   }
@@ -2025,9 +2109,10 @@ export class Room {
       const end = () => this.#finish(closeError(1000, "you left"));
       if (this.state !== "joined") return end();
       this.input(null);
+      for (const bytes of this.#outbox.splice(0)) this.#transmit(bytes);
       this.#transmit(Uint8Array.of(0x91, LEAVE));
       this.#clearTimeout(this.#leaving);
-      this.#leaving = this.#setTimeout(end, 1000); // should the BYE not come
+      this.#leaving = this.#setTimeout(end, LEAVE_TIMEOUT); // should the BYE not come
     });
   }
 
@@ -2348,7 +2433,7 @@ export class Room {
     const ws = this.#ws, dialing = this.#dialing;
     this.#ws = this.#dialing = null;
     this.#stopInput();
-    this.#clearTimeout(this.#timeTimer);
+    for (const timer of [this.#timeTimer, this.#paceTimer]) this.#clearTimeout(timer);
     if (ws) {
       this.#quiet(ws);
       try {
@@ -2429,7 +2514,7 @@ export class Room {
     }
     this.#stopInput();
     const dialing = this.#dialing;
-    for (const timer of [this.#timeTimer, this.#retry, this.#leaving, dialing?.timer]) this.#clearTimeout(timer);
+    for (const timer of [this.#timeTimer, this.#paceTimer, this.#retry, this.#leaving, dialing?.timer]) this.#clearTimeout(timer);
     this.#dialing = this.#retry = null;
     this.#abandon();
     dialing?.reject(err);
@@ -2444,6 +2529,7 @@ export class Room {
     this.#rejectCalls(new TickhallError("lost", "the seat was lost before the answer came", { advice: "match" }));
     this.#outbox = [];
     this.#unconsumed = [];
+    this.#keptBytes = 0;
     this.#pressed.clear();
   }
 
@@ -2453,8 +2539,7 @@ export class Room {
   #receive(data) {
     const now = this.#now();
     this.#heardAt = now;
-    this.#waitingSince = Infinity;
-    this.#unanswered = 0;
+    this.#pulse.heard();
     /** @type {Incoming} */
     const incoming = { later: [], tick: 0, taken: 0, span: 0, bye: null, mismatch: null };
     try {
@@ -2533,8 +2618,8 @@ export class Room {
         else this.stats.skipped += (incoming.span = replica.delta(r, n)) - 1;
         incoming.tick = replica.tick;
         incoming.taken = replica.taken;
-        this.#clock.guess(now, (replica.taken * 1000) / this.rate);
         if (replica.partial) return this.#patient();
+        this.#clock.snapshot(now, (replica.tick * 1000) / this.rate);
         this.#trusted = this.#unrecorded = true;
         this.stats.snapshots++;
         return;
@@ -2542,7 +2627,7 @@ export class Room {
       case OWN: {
         const { lastInput, slack } = replica.own(r, n);
         this.#consumed(lastInput);
-        if (this.#inputTimer !== null) this.#slack += 0.1 * (Math.max(-8, Math.min(8, slack)) - this.#slack);
+        if (this.#inputTimer !== null) this.#steering.told(slack);
         this.stats.slack = slack;
         return;
       }
@@ -2634,6 +2719,12 @@ export class Room {
     if (resumed) {
       this.#clock.reroute();
       this.#consumed(lastInput);
+      // Too far ahead of what the room may have received, an input would be a protocol error.
+      if ((this.#unconsumed[0]?.seq ?? this.#seq) > lastInput + MAX_SEQ_JUMP / 2) {
+        this.#unconsumed = [];
+        this.#keptBytes = 0;
+        this.#seq = lastInput;
+      }
       this.#seq = Math.max(this.#seq, lastInput);
     } else {
       this.#forget();
@@ -2649,7 +2740,13 @@ export class Room {
   #consumed(lastInput) {
     let n = 0;
     while (n < this.#unconsumed.length && this.#unconsumed[n].seq <= lastInput) n++;
-    if (n > 0) this.#unconsumed.splice(0, n);
+    this.#forgetInputs(n);
+  }
+
+  /** Forgets the n oldest inputs. @param {number} n */
+  #forgetInputs(n) {
+    if (n === 0) return;
+    for (const { bytes } of this.#unconsumed.splice(0, n)) this.#keptBytes -= bytes.length;
   }
 
   /** Gives the newest snapshot to the view, its OWN included. */
@@ -2811,9 +2908,7 @@ export class Room {
   #catchUp() {
     if (this.state !== "joined") return;
     this.#sendInputs(this.#unconsumed);
-    const outbox = this.#outbox;
-    this.#outbox = [];
-    for (const bytes of outbox) this.#transmit(bytes);
+    this.#sendWaiting();
     this.#timesSent = 0;
     this.#sendTime();
     if (this.#input === null) return;
@@ -2823,6 +2918,20 @@ export class Room {
     } catch (err) { // another room, with other inputs
       this.#input = null;
       this.#emit("error", /** @type {TickhallError} */ (err));
+    }
+  }
+
+  /** Sends what has waited, no faster than the server allows. */
+  #sendWaiting() {
+    this.#clearTimeout(this.#paceTimer);
+    this.#paceTimer = null;
+    while (this.state === "joined" && this.#outbox.length > 0) {
+      const wait = this.#pacer.take(this.#now(), this.#outbox[0].length);
+      if (wait > 0) {
+        this.#paceTimer = this.#setTimeout(() => this.#sendWaiting(), wait);
+        return;
+      }
+      this.#transmit(/** @type {Uint8Array} */ (this.#outbox.shift()));
     }
   }
 
@@ -2839,12 +2948,8 @@ export class Room {
   #sendTime() {
     const now = this.#now();
     this.#clearTimeout(this.#timeTimer);
-    // Both, because a tab that slept finds much time gone by and answers not yet read.
-    if (now - this.#waitingSince > DEAD_AFTER && this.#unanswered >= DEAD_TIMES) {
-      return this.#drop(new TickhallError("lost", "the server has gone silent", { advice: "resume" }));
-    }
-    this.#waitingSince = Math.min(this.#waitingSince, now);
-    this.#unanswered++;
+    if (this.#pulse.dead(now)) return this.#drop(new TickhallError("lost", "the server has gone silent", { advice: "resume" }));
+    this.#pulse.asked(now);
     const w = this.#writer.reset();
     w.array(2);
     w.int(TIME);
@@ -2867,15 +2972,14 @@ export class Room {
 
   /** Milliseconds from one input to the next: a tick's, but for up to 10 % that steer the slack. */
   #period() {
-    const steer = this.onDemand ? 0 : Math.max(-0.1, Math.min(0.1, 0.02 * (this.#slack - SLACK)));
-    return (1000 / this.rate) * (1 + steer);
+    return (1000 / this.rate) * (this.onDemand ? 1 : this.#steering.period);
   }
 
   #startInput() {
     if (this.spectator) return;
     if (this.#inputTimer !== null || this.state !== "joined") return;
     const now = this.#now();
-    this.#slack = SLACK;
+    this.#steering = new Steering();
     this.#nextSample = Math.max(now, this.#lastSample + this.#period());
     if (this.#nextSample > now) this.#inputTimer = this.#setTimeout(() => this.#sample(), this.#nextSample - now);
     else this.#sample();
@@ -2896,14 +3000,19 @@ export class Room {
     }
     this.#nextSample += due * period;
     this.#inputTimer = this.#setTimeout(() => this.#sample(), Math.max(0, this.#nextSample - now));
-    if ((this.#ws?.bufferedAmount ?? 0) > CONGESTED || this.#unconsumed.length + due > MAX_UNCONSUMED) {
+    if ((this.#ws?.bufferedAmount ?? 0) > CONGESTED) {
       this.stats.inputsSkipped += due;
       return;
     }
-    const first = this.#unconsumed.length;
-    for (; due > 0; due--) this.#unconsumed.push({ seq: ++this.#seq, bytes: this.#take() });
+    const fresh = [];
+    for (; due > 0; due--) fresh.push({ seq: ++this.#seq, bytes: this.#take() });
     this.#lastSample = now;
-    this.#sendInputs(this.#unconsumed.slice(first));
+    for (const input of fresh) {
+      this.#unconsumed.push(input);
+      this.#keptBytes += input.bytes.length;
+    }
+    while (this.#unconsumed.length > KEPT_INPUTS || this.#keptBytes > KEPT_BYTES) this.#forgetInputs(1);
+    this.#sendInputs(fresh);
   }
 
   /** The current input as bytes, with what was pressed since the last sample. */

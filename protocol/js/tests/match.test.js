@@ -56,7 +56,7 @@ test("a guest is kept and stays the same", async () => {
   await again.advance(125);
   assert.deepEqual(posted(again).map((r) => r.guest), ["g1", "g2"]);
   assert.equal(storage.get("tickhall.guest"), "g2");
-  await Promise.all([room.leave(), again.advance(1000)]);
+  await Promise.all([room.leave(), again.advance(2000)]);
 });
 
 /** A server that knows no guest, and makes a new one of each that it does not know. */
@@ -86,7 +86,7 @@ test("rooms that are joined at once are of one guest, also when the server does 
     for (const socket of fake.sockets.slice()) socket.lose(4102);
     await fake.advance(125);
     assert.deepEqual(posted(fake).slice(3).map((r) => r.guest), ["g1", "g2", "g2"]);
-    await Promise.all([...rooms.splice(0).map((room) => room.leave()), fake.advance(1000)]);
+    await Promise.all([...rooms.splice(0).map((room) => room.leave()), fake.advance(2000)]);
   }
 });
 

@@ -173,17 +173,40 @@ test("an input may leave fields out, and a short press is not lost", async () =>
   assert.throws(() => room.input({ dx: 1 }), (e) => fails("invalid")(e) && e.message.includes("DX, Fire"));
 });
 
-test("inputs pause while the room does not consume them", async () => {
+test("of inputs that the room does not consume the newest are kept", async () => {
   const { fake, room, ws } = await joined({ rate: 100 });
-  room.input({ DX: 1 });
+  room.input({ DX: 1, Fire: false });
   for (let i = 0; i < 20; i++) {
     await fake.advance(200);
     ws.deliver([DELTA, 11 + i, 1]);
   }
-  assert.equal(ws.took(INPUT).at(-1)[1], 256);
-  ws.deliver([DELTA, 31, 1], [OWN, 250, 6]);
-  await fake.advance(100);
-  assert.ok(ws.took(INPUT).at(-1)[1] > 256);
+  assert.equal(ws.took(INPUT).at(-1)[1], 401, "and the player's are still sent");
+  ws.lose();
+  await fake.advance(125);
+  fake.socket.deliver(welcome({ rate: 100, resumed: true, lastInput: 5 }), [DELTA, 31, 1]);
+  const again = fake.socket.took(INPUT).slice(0, 4);
+  assert.deepEqual(again.map((m) => [m[1], m.length - 5]), [[274, 32], [306, 32], [338, 32], [370, 32]]);
+});
+
+test("of large inputs fewer are kept, so that a resume does not flood the server", async () => {
+  const { fake, room, ws } = await joined();
+  room.input({ DX: "x".repeat(3000), Fire: false });
+  await fake.advance(500);
+  ws.deliver([DELTA, 11, 1]);
+  ws.lose();
+  await fake.advance(125);
+  fake.socket.deliver(welcome({ resumed: true }), [DELTA, 12, 1]);
+  assert.deepEqual(fake.socket.took(INPUT).map((m) => m[1]).slice(0, 6), [7, 8, 9, 10, 11, 12]);
+});
+
+test("inputs too far ahead of what the room has received are given up", async () => {
+  const { fake, room, ws } = await joined({ rate: 1000 });
+  room.input({ DX: 1, Fire: false });
+  await fake.advance(700);
+  ws.lose();
+  await fake.advance(125);
+  fake.socket.deliver(welcome({ rate: 1000, resumed: true, lastInput: 5 }), [DELTA, 11, 1]);
+  assert.equal(fake.socket.took(INPUT)[0][1], 6);
 });
 
 test("inputs are sampled faster when the room waits for them, slower when they wait", async () => {
@@ -315,7 +338,7 @@ test("a WebSocket may end by an error, a close or both, before and after it has 
     fake.socket.deliver(welcome({ resumed: true }), [DELTA, 11, 1]);
     assert.equal(room.state, "joined");
     fake.socket.fail();
-    await Promise.all([room.leave(), fake.advance(1000)]);
+    await Promise.all([room.leave(), fake.advance(2000)]);
     assert.equal(fake.timers.size, 0, name);
   }
 });
@@ -531,7 +554,7 @@ test("leaving gives the seat up and waits for the BYE, but not for long", async 
     const left = room.leave();
     assert.deepEqual(ws.sent, [[LEAVE]]);
     if (answer) ws.deliver([BYE, 1000, "bye", "stop", null]);
-    await fake.advance(1000);
+    await fake.advance(answer ? 0 : 2000);
     await left;
     assert.deepEqual([room.state, seen[0][1].code, fake.timers.size, ws.closed.code], ["closed", 1000, 0, 1000]);
     await room.leave();
@@ -836,6 +859,46 @@ test("a server that asks to wait is not asked before", async () => {
   assert.equal(fake.sockets.length, 2);
   await fake.advance(1500);
   assert.equal(fake.sockets.length, 3);
+});
+
+test("what has waited is sent no faster than the server takes it, and in order", async () => {
+  const { fake, room, ws } = await joined(), sent = [];
+  ws.lose();
+  for (let i = 0; i < 60; i++) room.send("say", { i, text: "x".repeat(1000) });
+  await fake.advance(125);
+  fake.socket.deliver(welcome({ resumed: true }), [DELTA, 11, 1]);
+  const at = fake.time;
+  room.send("say", { i: 60, text: "" });
+  let bytes = 0;
+  for (let tick = 12; sent.length < 61 && tick < 400; tick++) {
+    for (const [, , , body] of fake.socket.took(MESSAGE)) {
+      sent.push(body.i);
+      bytes += body.text.length;
+    }
+    const seconds = (fake.time - at) / 1000;
+    assert.ok(bytes <= 8192 + seconds * 16384, `${bytes} bytes in ${seconds} s`);
+    assert.ok(sent.length <= 32 + seconds * 60);
+    await fake.advance(50);
+    fake.socket.deliver([DELTA, tick, 1]);
+  }
+  assert.deepEqual(sent, Array.from({ length: 61 }, (_, i) => i));
+  room.send("say", "at once again");
+  assert.equal(fake.socket.took(MESSAGE).length, 1);
+  // A connection that is lost meanwhile takes the rest along to the next.
+  fake.socket.lose();
+  for (let i = 0; i < 60; i++) room.send("say", "y".repeat(1000));
+  await fake.advance(200);
+  fake.socket.deliver(welcome({ resumed: true }), [DELTA, room.tick + 1, 1]);
+  const first = fake.socket.took(MESSAGE).length;
+  assert.ok(first > 0 && first < 60);
+  fake.socket.lose();
+  await fake.advance(500);
+  fake.socket.deliver(welcome({ resumed: true }), [DELTA, room.tick + 1, 1]);
+  const left = room.leave();
+  assert.equal(first + fake.socket.took(MESSAGE).length, 60, "who leaves does not wait");
+  fake.socket.deliver([BYE, 1000, "", "stop", null]);
+  await left;
+  assert.equal(fake.timers.size, 0);
 });
 
 test("messages wait for the connection, but not without limit", async () => {

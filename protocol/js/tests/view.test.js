@@ -195,12 +195,12 @@ test("a room without ticks of its own shows the newest snapshot", async () => {
 
 test("the clock follows good answers and ignores late ones", () => {
   const c = new RoomClock();
-  c.guess(1000, 400);
+  c.snapshot(1000, 400);
   assert.equal(c.arriving(1100), 500);
   c.add(1000, 1200, 600); // the room's 600 is our 1100
   assert.deepEqual([c.offset, c.latency], [-500, 100]);
-  c.guess(1300, 5000);
-  assert.equal(c.offset, -500, "guesses no longer count");
+  c.snapshot(1300, 790);
+  assert.equal(c.offset, -500, "a snapshot may be old");
   c.add(1300, 1350, 845); // much quicker: start over
   assert.deepEqual([c.offset, c.latency], [-480, 25]);
   c.add(1400, 1500, 2000); // twice the floor
@@ -215,6 +215,21 @@ test("the clock follows good answers and ignores late ones", () => {
   c.reroute();
   c.add(21_000, 22_000, 61_100);
   near(c.offset, 39_600);
+});
+
+test("a snapshot ahead of the clock moves it", () => {
+  const c = new RoomClock();
+  for (let i = 0; i < 5; i++) c.add(1000 + 100 * i, 1040 + 100 * i, 520 + 100 * i); // the room's 0 is our 500
+  c.snapshot(1500, 1000);
+  assert.equal(c.offset, -500);
+  c.snapshot(1500, 1010);
+  assert.equal(c.offset, -490, "a little");
+  // The machine sleeps for a minute, just after it has asked: the answer seems to have come at once.
+  c.add(1600, 1601, 1120);
+  c.snapshot(1602, 61_130);
+  assert.equal(c.at(1602), 61_130, "at once");
+  c.add(1700, 1740, 61_270);
+  near(c.at(1740), 61_290, "and the quick answer counts no longer");
 });
 
 test("what is shown never goes back, and catches up unseen", () => {
