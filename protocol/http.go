@@ -37,7 +37,8 @@ const (
 type MatchReply struct {
 	Room      string `json:"room"`                // id of the room in which a seat is held
 	Ticket    string `json:"ticket"`              // opaque, single use, expires after 15 s
-	URL       string `json:"url"`                 // ws:// or wss:// address to connect to, ticket included
+	URL       string `json:"url"`                 // absolute: ws:// or wss:// address to connect to, ticket included
+	Public    bool   `json:"public,omitempty"`    // URL is below the server's public address; else it is a guess from the request
 	Player    string `json:"player"`              // user id of the player
 	Guest     string `json:"guest,omitempty"`     // a guest's proof of that id, to be kept and sent with later matches
 	Spectator bool   `json:"spectator,omitempty"` // no seat is held: the ticket is for watching
@@ -108,6 +109,7 @@ const (
 	ErrTicketUsed    = "ticket_used"
 	ErrTokenUnknown  = "token_unknown" // match again
 	ErrOrigin        = "origin_refused"
+	ErrHost          = "host_refused" // the server is not called that
 	ErrRateLimited   = "rate_limited"
 	ErrShuttingDown  = "shutting_down"
 	ErrUpgrade       = "upgrade_required" // the ticket or token is good: open a WebSocket

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -158,7 +159,8 @@ func readRefusal(resp *http.Response) error {
 func secured(from *url.URL, to string) *url.URL {
 	u, err := url.Parse(to)
 	plain := from.Scheme == "http" || from.Scheme == "ws"
-	if err != nil || !plain || u.Scheme != "https" && u.Scheme != "wss" || u.Hostname() != from.Hostname() || u.EscapedPath() != from.EscapedPath() {
+	path := "/" + strings.TrimPrefix(from.EscapedPath(), "/") // JoinPath leaves it out, where the server has no path
+	if err != nil || !plain || u.Scheme != "https" && u.Scheme != "wss" || u.Hostname() != from.Hostname() || u.EscapedPath() != path {
 		return nil
 	}
 	return u

@@ -114,15 +114,22 @@ func (r *Room) keepGuest(guest string) {
 	}
 }
 
-// seated keeps the ticket of a seat.
+// seated keeps the ticket of a seat. Of a server that does not know its public address, the URL is a guess: a proxy may hide
+// host, path and scheme from it, so what leads to the server leads to the seat.
 func (r *Room) seated(reply *protocol.MatchReply) error {
 	server, err := url.Parse(r.cfg.URL)
 	if err != nil {
 		return &fatal{err}
 	}
-	ticket, err := server.Parse(reply.URL)
-	if err != nil || reply.URL == "" || ticket.Host == "" {
-		return odd(http.StatusOK, "the reply's url %q is no address", reply.URL)
+	if reply.Ticket == "" || reply.URL == "" {
+		return odd(http.StatusOK, "the reply has no url or no ticket")
+	}
+	ticket := server.JoinPath("/v1/connect")
+	ticket.RawQuery = url.Values{"ticket": {reply.Ticket}}.Encode()
+	if reply.Public {
+		if ticket, err = url.Parse(reply.URL); err != nil || ticket.Host == "" {
+			return odd(http.StatusOK, "the reply's url %q is no address", reply.URL)
+		}
 	}
 	switch ticket.Scheme {
 	case "http":
@@ -133,7 +140,7 @@ func (r *Room) seated(reply *protocol.MatchReply) error {
 	default:
 		return odd(http.StatusOK, "the reply's url %q is not a WebSocket address", reply.URL)
 	}
-	if server.Scheme == "https" { // whatever a server behind a proxy believes
+	if server.Scheme == "https" { // nothing plain goes to a server that is encrypted
 		ticket.Scheme = "wss"
 	}
 	base := *ticket

@@ -1,12 +1,15 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,9 +85,8 @@ func reply(status int, body any) func(http.ResponseWriter, *http.Request) {
 }
 
 func seat(more protocol.MatchReply) func(http.ResponseWriter, *http.Request) {
-	if more.URL == "" {
-		more.URL = "ws://fake/v1/connect?ticket=1"
-	}
+	more.URL = "ws://fake/v1/connect?ticket=1"
+	more.Ticket = cmp.Or(more.Ticket, "1")
 	return reply(http.StatusOK, more)
 }
 
@@ -273,7 +275,7 @@ func TestJoinOfARoomThatIsGoneStops(t *testing.T) {
 
 func TestSpectatorMatchesAgainInsteadOfResuming(t *testing.T) {
 	withFake(t, func(t *testing.T, f *fake) {
-		m := f.answer(seat(protocol.MatchReply{URL: "ws://fake/v1/connect?watch=1", Spectator: true}))
+		m := f.answer(seat(protocol.MatchReply{Ticket: "watch", Spectator: true}))
 		cfg := f.config()
 		cfg.Spectate = true
 		r := New(cfg)
@@ -294,30 +296,34 @@ func TestSpectatorMatchesAgainInsteadOfResuming(t *testing.T) {
 		c.cut()
 		require.ErrorIs(t, <-failed, ErrLost)
 		f.join()
-		require.Equal(t, "watch=1", f.lastQuery())
+		require.Equal(t, "ticket=watch", f.lastQuery())
 		require.Len(t, m.took(), 2)
 		r.Do(func() { require.Equal(t, 1, ships.Len()) })
 		p.stop()
 	})
 }
 
-func TestAddressOfASeat(t *testing.T) {
-	for _, c := range []struct{ server, url, want string }{
-		{"http://fake", "ws://fake/v1/connect?ticket=1", "ws://fake/v1/connect?ticket=1"},
-		{"http://fake", "wss://other/v1/connect?ticket=1", "wss://other/v1/connect?ticket=1"},
-		{"https://fake", "ws://fake/v1/connect?ticket=1", "wss://fake/v1/connect?ticket=1"}, // the server is behind a proxy
-		{"https://fake/", "/v1/connect?ticket=1", "wss://fake/v1/connect?ticket=1"},
-		{"http://fake/", "/v1/connect?ticket=1", "ws://fake/v1/connect?ticket=1"},
-		{"http://fake", "", ""}, {"http://fake", "ftp://fake", ""}, {"http://fake", "http:///", ""}, {"http://fake", "%", ""},
-	} {
-		r := New(Config{URL: c.server, Kind: "arena"})
-		err := r.seated(&protocol.MatchReply{URL: c.url})
-		if c.want == "" {
-			require.True(t, refusal("match", err).foreign, c.url)
+func TestTicketIsTakenToThePublicAddressOrToTheOneThatWasAsked(t *testing.T) {
+	text, err := os.ReadFile("../testdata/urls.json")
+	require.NoError(t, err)
+	var cases []struct {
+		Base  string
+		Reply protocol.MatchReply
+		Want  string
+	}
+	require.NoError(t, json.Unmarshal(text, &cases))
+	require.NotEmpty(t, cases)
+	for _, c := range cases {
+		r := New(Config{URL: c.Base, Kind: "arena"})
+		err := r.seated(&c.Reply)
+		if c.Want == "" {
+			require.True(t, refusal("match", err).foreign, c)
 			continue
 		}
 		require.NoError(t, err)
-		require.Equal(t, c.want, r.ticket.String())
+		require.Equal(t, c.Want, r.ticket.String())
+		resume, _, _ := strings.Cut(r.resumeURL().String(), "?")
+		require.True(t, strings.HasPrefix(c.Want, resume+"?"), "a resume goes to the same place")
 	}
 }
 

@@ -2284,15 +2284,17 @@ export class Room {
   /** Takes a MatchReply. @param {{status: number, body: any}} reply */
   #seated({ status, body }) {
     try {
-      if (typeof body.url !== "string") throw new TypeError("no string");
-      const url = new URL(body.url, this.#base);
-      // From a page of https: nothing but wss: works, whatever a server behind a proxy believes.
+      if (typeof body.url !== "string" || typeof body.ticket !== "string") throw new TypeError("no string");
+      // Of a server that does not know its public address, the url is a guess: a proxy may hide host, path and scheme from it.
+      const url = new URL(body.public === true ? body.url : `${this.#base}/v1/connect?ticket=${encodeURIComponent(body.ticket)}`);
+      // From a page of https: nothing but wss: works.
       url.protocol = this.#base.startsWith("https:") ? "wss:" : url.protocol.replace(/^http/, "ws");
+      if (!/^wss?:$/.test(url.protocol)) throw new TypeError("no WebSocket");
       this.#team = Number.isSafeInteger(body.team) ? body.team : 0;
       this.#ticketAt = this.#now();
       return (this.#url = url);
     } catch (cause) {
-      throw this.#odd("the answer to a match has no url", status, cause);
+      throw this.#odd("the answer to a match has no url or no ticket", status, cause);
     }
   }
 

@@ -91,7 +91,7 @@ func New(cfg Config) (*API, error) {
 		return nil, err
 	}
 	if cfg.Addr == nil {
-		cfg.Addr = func(r *http.Request) netip.Addr { return api.ClientAddr(r, false) }
+		cfg.Addr = api.Proxies(nil).ClientAddr
 	}
 	if cfg.Stats == nil {
 		cfg.Stats = new(Stats)

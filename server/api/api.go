@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"os"
 	"reflect"
 	"strconv"
@@ -128,25 +127,4 @@ func article(value string) string {
 		return "true or false"
 	}
 	return "a " + value
-}
-
-// ClientAddr is the address of whoever sent r, the zero Addr if it is unknown. With trustProxy it is what
-// the nearest proxy added to X-Forwarded-For; what stands before that anybody may have written.
-func ClientAddr(r *http.Request, trustProxy bool) netip.Addr {
-	if trustProxy {
-		if all := r.Header.Values("X-Forwarded-For"); len(all) > 0 {
-			last := all[len(all)-1]
-			last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
-			if a, err := netip.ParseAddr(last); err == nil {
-				return a.Unmap()
-			}
-			if a, err := netip.ParseAddrPort(last); err == nil { // some proxies add the port
-				return a.Addr().Unmap()
-			}
-		}
-	}
-	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		return a.Addr().Unmap()
-	}
-	return netip.Addr{}
 }

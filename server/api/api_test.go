@@ -107,31 +107,6 @@ func TestRefuseTellsHowLongToWait(t *testing.T) {
 	require.Empty(t, w.Header().Get("Retry-After"))
 }
 
-func TestClientAddrBelievesNobodyButTheNearestProxy(t *testing.T) {
-	for _, c := range []struct {
-		name, remote string
-		forwarded    []string
-		trust        bool
-		want         string
-	}{
-		{"the connection's", "192.0.2.1:5", []string{"198.51.100.1"}, false, "192.0.2.1"},
-		{"the proxy's word", "192.0.2.1:5", []string{"203.0.113.9, 198.51.100.1"}, true, "198.51.100.1"},
-		{"the last of several headers", "192.0.2.1:5", []string{"203.0.113.9", "198.51.100.1"}, true, "198.51.100.1"},
-		{"with a port", "192.0.2.1:5", []string{"203.0.113.9, 198.51.100.1:4711"}, true, "198.51.100.1"},
-		{"version 6 with a port", "192.0.2.1:5", []string{"[2001:db8::1]:4711"}, true, "2001:db8::1"},
-		{"nonsense", "192.0.2.1:5", []string{"nobody"}, true, "192.0.2.1"},
-		{"no header", "192.0.2.1:5", nil, true, "192.0.2.1"},
-		{"mapped", "[::ffff:192.0.2.1]:5", nil, false, "192.0.2.1"},
-		{"none", "pipe", nil, false, "invalid IP"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := httptest.NewRequest("GET", "/", nil)
-			r.RemoteAddr, r.Header["X-Forwarded-For"] = c.remote, c.forwarded
-			require.Equal(t, c.want, ClientAddr(r, c.trust).String())
-		})
-	}
-}
-
 // FuzzRead: no body makes Read panic, and what is at fault is told as a bad request.
 func FuzzRead(f *testing.F) {
 	f.Add(`{"name": "x", "to": {"a": [1]}}`)

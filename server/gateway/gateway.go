@@ -13,6 +13,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +26,7 @@ import (
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
 	"github.com/tickhall/tickhall/room/matchmaker"
+	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/auth"
 )
 
@@ -50,11 +54,17 @@ type Config struct {
 	// Origins lists the pages that may use this server, such as "https://play.example.com", beside
 	// those that it serves itself; "*" allows all.
 	Origins []string
-	// TrustProxy believes the X-Forwarded-For and X-Forwarded-Proto of the nearest proxy. Leave it false
-	// unless all requests come through one that sets them.
-	TrustProxy bool
+	// Hosts lists the names by which this server may be called, besides localhost and addresses; none: by any. Names
+	// that lead to a machine of one's own can be anybody's, whose pages are then of the same origin (DNS rebinding).
+	Hosts []string
+	// PublicURL is the address by which players reach this server, such as "https://example.com/games"; "": as each request
+	// calls it. Pages of its origin may use the server.
+	PublicURL string
+	// TrustProxies are the networks of proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed.
+	TrustProxies []netip.Prefix
 	// Connections and Matches limit each address: 20 a second and 400 at once, 10 and 200 by default. Requests for
-	// the list of rooms are limited as matches are, and counted apart. An IPv6 network of 64 bits counts as one address. Loopback addresses are not limited.
+	// the list of rooms are limited as matches are, and counted apart. An IPv6 network of 64 bits counts as one address. Clients
+	// on this machine are not limited, unless a proxy forwards their requests; all whose address is unknown count as one.
 	Connections, Matches Limit
 
 	Heartbeat    time.Duration // between the pings of a connection; 15 s by default
@@ -68,8 +78,9 @@ type Config struct {
 
 // Validate reports every fault at once.
 func (c *Config) Validate() error {
-	_, err := newOrigins(c.Origins)
-	faults := []error{err}
+	_, badOrigins := newOrigins(c.Origins)
+	_, badPublic := api.ParsePublicURL(c.PublicURL)
+	faults := []error{badOrigins, badPublic, checkHosts(c.Hosts), api.Proxies(c.TrustProxies).Validate()}
 	for _, f := range []struct {
 		bad  bool
 		text string
@@ -168,7 +179,10 @@ type Tickets interface {
 // Gateway is the edge of one server.
 type Gateway struct {
 	cfg         Config
-	origins     origins
+	origins     *origins
+	hosts       []string // in lower case; none: any
+	public      *url.URL // nil: not known
+	proxies     api.Proxies
 	stats       *Stats
 	wheel       *player.Wheel
 	upgrader    *gws.Upgrader
@@ -201,6 +215,14 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{cfg: cfg, stats: cfg.Stats, conns: map[*Conn]struct{}{}}
 	g.origins, _ = newOrigins(cfg.Origins)
+	g.public, _ = api.ParsePublicURL(cfg.PublicURL)
+	g.proxies = cfg.TrustProxies
+	for _, name := range cfg.Hosts {
+		g.hosts = append(g.hosts, strings.ToLower(name))
+	}
+	if g.public != nil && len(g.hosts) > 0 {
+		g.hosts = append(g.hosts, g.public.Hostname())
+	}
 	g.wheel = player.NewWheel(cfg.Heartbeat)
 	g.connections = newLimiter(cfg.Connections, maxAddresses)
 	g.matches = newLimiter(cfg.Matches, maxAddresses)

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"log/slog"
-	"net/http/httptest"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -78,50 +78,61 @@ func TestLimiterIsBoundedUnderAFloodOfAddresses(t *testing.T) {
 	require.Equal(t, 100, l.order.Len())
 }
 
-func TestClientAddrBelievesTheNearestProxyAlone(t *testing.T) {
+func TestLimitsSpareThisMachineAlone(t *testing.T) {
 	for _, c := range []struct {
-		name, remote, forwarded string
-		trust                   bool
-		want                    string
+		name, remote, header, forwarded string
+		trusted                         []netip.Prefix
+		limited                         bool
 	}{
-		{"no proxy", "192.0.2.1:5", "", false, "192.0.2.1"},
-		{"a header that anybody can write", "192.0.2.1:5", "203.0.113.9", false, "192.0.2.1"},
-		{"a trusted proxy", "10.0.0.1:5", "203.0.113.9", true, "203.0.113.9"},
-		{"what the client made up comes first", "10.0.0.1:5", "1.1.1.1, 203.0.113.9", true, "203.0.113.9"},
-		{"nonsense", "10.0.0.1:5", "203.0.113.9, x", true, "10.0.0.1"},
-		{"IPv6", "[2001:db8::1]:5", "", false, "2001:db8::1"},
-		{"no address at all", "@", "", false, "invalid IP"},
+		{"a client on this machine", "127.0.0.1:5", "", "", nil, false},
+		{"a client of elsewhere", "192.0.2.1:5", "", "", nil, true},
+		{"no address at all", "@", "", "", nil, true},
+		{"a proxy on this machine that is not trusted", "127.0.0.1:5", "X-Forwarded-For", "127.0.0.1", nil, true},
+		{"one that names itself only", "[::1]:5", "Via", "1.1 x", nil, true},
+		{"a trusted one whose header can't be read", "127.0.0.1:5", "X-Forwarded-For", "127.0.0.1, x", loopback, true},
+		{"a trusted one that forwards for this machine", "127.0.0.1:5", "X-Forwarded-For", "127.0.0.1", loopback, true},
+		{"a trusted one that does not say for whom", "127.0.0.1:5", "X-Forwarded-Proto", "https", loopback, true},
+		{"a trusted one that asks for itself", "127.0.0.1:5", "", "", loopback, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := newEdge(t, Config{TrustProxy: c.trust})
-			r := httptest.NewRequest("GET", "/", nil)
-			r.RemoteAddr = c.remote
-			if c.forwarded != "" {
-				r.Header.Set("X-Forwarded-For", c.forwarded)
+			e := newEdge(t, Config{TrustProxies: c.trusted, Matches: Limit{PerSecond: 1, Burst: 1}, Log: slog.New(slog.DiscardHandler)})
+			status := 0
+			for range 2 {
+				r := post(`{"kind":"arena"}`)
+				r.RemoteAddr = c.remote
+				if c.header != "" {
+					r.Header.Set(c.header, c.forwarded)
+				}
+				status, _, _, _ = e.do(r)
 			}
-			require.Equal(t, c.want, e.clientAddr(r).String())
+			require.Equal(t, c.limited, status == http.StatusTooManyRequests, status)
 		})
 	}
 }
 
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
 func TestProxyOnThisMachineThatIsNotTrustedIsToldOfOnce(t *testing.T) {
 	for _, c := range []struct {
 		name, remote, forwarded string
-		trust                   bool
+		trusted                 []netip.Prefix
 		warnings                int
 	}{
-		{"not trusted", "127.0.0.1:5", "203.0.113.9", false, 1},
-		{"trusted", "127.0.0.1:5", "203.0.113.9", true, 0},
-		{"none", "127.0.0.1:5", "", false, 0},
-		{"somebody's header", "192.0.2.1:5", "203.0.113.9", false, 0},
+		{"not trusted", "127.0.0.1:5", "203.0.113.9", nil, 1},
+		{"trusted", "127.0.0.1:5", "203.0.113.9", loopback, 0},
+		{"trusted, with a broken header", "127.0.0.1:5", "x", loopback, 0},
+		{"none", "127.0.0.1:5", "", nil, 0},
+		{"somebody's header", "192.0.2.1:5", "203.0.113.9", nil, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log := new(bytes.Buffer)
-			e := newEdge(t, Config{TrustProxy: c.trust, Log: slog.New(slog.NewTextHandler(log, nil))})
+			e := newEdge(t, Config{TrustProxies: c.trusted, Log: slog.New(slog.NewTextHandler(log, nil))})
 			for range 3 {
 				r := post(`{"kind":"arena"}`)
 				r.RemoteAddr = c.remote
-				r.Header.Set("X-Forwarded-For", c.forwarded)
+				if c.forwarded != "" {
+					r.Header.Set("X-Forwarded-For", c.forwarded)
+				}
 				e.do(r)
 			}
 			require.Equal(t, c.warnings, strings.Count(log.String(), "--trust-proxy"))

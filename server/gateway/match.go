@@ -47,7 +47,7 @@ func (g *Gateway) match(w http.ResponseWriter, r *http.Request) {
 // Allows answers a request that is not for the handler that asks: of a page that is not allowed, with a method that
 // is not, or a browser's question that comes before one of another origin's page. False: it was one.
 func (g *Gateway) Allows(w http.ResponseWriter, r *http.Request, methods ...string) bool {
-	if e := g.origins.check(w, r); e != nil {
+	if e := g.checkOrigin(w, r); e != nil {
 		g.refuse(w, e)
 		return false
 	}
@@ -71,7 +71,7 @@ func (g *Gateway) Allows(w http.ResponseWriter, r *http.Request, methods ...stri
 // *protocol.QueueReply.
 func (g *Gateway) seek(w http.ResponseWriter, r *http.Request) (any, *refusal) {
 	now := time.Now()
-	if r.Host == "" { // HTTP/1.0; the answer could not tell where to connect to
+	if r.Host == "" && g.public == nil { // HTTP/1.0; the answer could not tell where to connect to
 		return nil, refusef(protocol.ErrBadRequest, "the header Host is missing: name this server in it")
 	}
 	if g.isClosing() {
@@ -92,7 +92,7 @@ func (g *Gateway) seek(w http.ResponseWriter, r *http.Request) (any, *refusal) {
 	if e != nil {
 		return nil, e
 	}
-	a := answer{gateway: g, person: person, scheme: g.scheme(r), host: r.Host}
+	a := answer{gateway: g, person: person, url: g.connectURL(r)}
 	if req.Mode == protocol.ModeQueue {
 		return g.enqueue(r.Context(), now, &req, a)
 	}
@@ -148,9 +148,9 @@ func (g *Gateway) hold(req *protocol.MatchRequest, q question) (Seat, error) {
 
 // answer makes replies for one player.
 type answer struct {
-	gateway      *Gateway
-	person       auth.Person
-	scheme, host string // as the client calls this server
+	gateway *Gateway
+	person  auth.Person
+	url     url.URL // to connect to
 }
 
 func (a *answer) reply(now time.Time, seat Seat, team int) protocol.MatchReply {
@@ -158,9 +158,10 @@ func (a *answer) reply(now time.Time, seat Seat, team int) protocol.MatchReply {
 	ticket := a.gateway.cfg.Tickets.Issue(now, auth.Ticket{
 		Seat: seat.ID(), Room: seat.Room().ID(), User: p.User, Name: p.Name, Claims: p.Claims, Team: team, Spectate: seat.Spectate(),
 	})
-	u := url.URL{Scheme: a.scheme, Host: a.host, Path: connectPath, RawQuery: "ticket=" + url.QueryEscape(ticket)}
+	u := a.url
+	u.RawQuery = "ticket=" + url.QueryEscape(ticket)
 	return protocol.MatchReply{
-		Room: seat.Room().ID(), Ticket: ticket, URL: u.String(), Player: p.User, Guest: p.Guest, Spectator: seat.Spectate(), Team: team,
+		Room: seat.Room().ID(), Ticket: ticket, URL: u.String(), Public: a.gateway.public != nil, Player: p.User, Guest: p.Guest, Spectator: seat.Spectate(), Team: team,
 	}
 }
 

@@ -22,6 +22,7 @@ var refusals = [...]struct {
 	{protocol.ErrTicketInvalid, http.StatusBadRequest},
 	{protocol.ErrUnauthorized, http.StatusUnauthorized},
 	{protocol.ErrOrigin, http.StatusForbidden},
+	{protocol.ErrHost, http.StatusMisdirectedRequest},
 	{protocol.ErrBanned, http.StatusForbidden},
 	{protocol.ErrPassword, http.StatusForbidden},
 	{protocol.ErrTokenUnknown, http.StatusNotFound},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/auth"
 )
 
@@ -26,6 +28,7 @@ func TestMatchGivesATicket(t *testing.T) {
 		change     func(e *edge, r *http.Request)
 		url        string
 		who        string
+		public     bool
 	}{
 		{name: "at the least", body: `{"kind":"arena"}`, url: "ws://tickhall.test/v1/connect?ticket="},
 		{name: "at the most", body: ` {"kind":"arena","mode":"quick","name":" Ada "} `, url: "ws://tickhall.test/v1/connect?ticket=", who: "Ada"},
@@ -37,12 +40,18 @@ func TestMatchGivesATicket(t *testing.T) {
 			change: func(_ *edge, r *http.Request) { r.Header.Set("X-Forwarded-Proto", "https") }},
 		{name: "behind one that is", body: `{"kind":"arena"}`, url: "wss://",
 			change: func(e *edge, r *http.Request) {
-				e.cfg.TrustProxy = true
+				e.proxies = api.Proxies{netip.MustParsePrefix("192.0.2.1/32")} // httptest's
 				r.Header.Set("X-Forwarded-Proto", "https")
 			}},
+		{name: "where the public address is known", body: `{"kind":"arena"}`, url: "wss://play.test/games/v1/connect?ticket=", public: true,
+			change: func(e *edge, r *http.Request) { r.Host = "" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := newEdge(t, Config{})
+			cfg := Config{}
+			if c.public {
+				cfg.PublicURL = "https://Play.test/games/"
+			}
+			e := newEdge(t, cfg)
 			r := post(c.body)
 			if c.change != nil {
 				c.change(e, r)
@@ -53,6 +62,7 @@ func TestMatchGivesATicket(t *testing.T) {
 			require.NoError(t, jsonUnmarshal(body, &reply))
 			require.Equal(t, "r1", reply.Room)
 			require.True(t, strings.HasPrefix(reply.URL, c.url), reply.URL)
+			require.Equal(t, c.public, reply.Public)
 			ticket, err := e.tickets.Open(time.Now(), reply.Ticket)
 			require.NoError(t, err)
 			require.Equal(t, reply.Player, ticket.User)

@@ -3,7 +3,6 @@ package host
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/tickhall/tickhall/player"
@@ -20,7 +19,7 @@ func (h *Host) newAdmin() (*admin.API, error) {
 	}
 	return admin.New(admin.Config{
 		Token: h.cfg.AdminToken, Registry: &h.registry, Rooms: rooms{h.lobby}, Log: h.cfg.Log,
-		Addr: func(r *http.Request) netip.Addr { return api.ClientAddr(r, h.cfg.TrustProxy) },
+		Addr: api.Proxies(h.cfg.TrustProxies).ClientAddr,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -41,8 +42,17 @@ type Config struct {
 	// and what they load lies beside them. What begins with a dot is not served.
 	Pages fs.FS
 
-	Origins    []string      // of pages that may use this server beside its own, such as "https://play.example.com"; "*" for all
-	TrustProxy bool          // believe the nearest proxy's X-Forwarded-For and X-Forwarded-Proto
+	Origins []string // of pages that may use this server beside its own, such as "https://play.example.com"; "*" for all
+	// Hosts are the names by which this server may be called, besides localhost and addresses; none: by any. They keep out
+	// pages that have their own name lead here (DNS rebinding).
+	Hosts []string
+	// PublicURL is the address by which players reach this server, such as "https://play.example.com" or
+	// "https://example.com/games": tickets and the ready line name it. "": as each request calls the server.
+	PublicURL string
+	// TrustProxies are the networks of proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are
+	// believed; none by default.
+	TrustProxies []netip.Prefix
+
 	Grace      time.Duration // how long Run waits at its end for rooms and connections; 10 s by default
 	MaxRooms   int           // rooms at the same time; 1000 by default
 	MaxPlayers int           // players and spectators in all rooms; 20,000 by default
@@ -94,7 +104,8 @@ func (c *Config) lobby() lobby.Config {
 
 func (c *Config) gateway() gateway.Config {
 	return gateway.Config{
-		Origins: c.Origins, TrustProxy: c.TrustProxy, Connections: c.Connections, Matches: c.Matches, Log: c.Log,
+		Origins: c.Origins, Hosts: c.Hosts, PublicURL: c.PublicURL, TrustProxies: c.TrustProxies,
+		Connections: c.Connections, Matches: c.Matches, Log: c.Log,
 	}
 }
 

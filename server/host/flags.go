@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/flags"
 	"github.com/tickhall/tickhall/server/gateway"
 )
@@ -26,15 +27,13 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 		cfg.MetricsListen = s
 		return checkAside(s)
 	})
-	f.Add("origins LIST", "", "other origins whose pages may use this server, separated by commas, such as https://play.example.com; * for all", func(s string) error {
-		cfg.Origins = nil
-		for origin := range strings.SplitSeq(s, ",") {
-			if origin = strings.TrimSpace(origin); origin != "" {
-				cfg.Origins = append(cfg.Origins, origin)
-			}
-		}
-		return nil
+	f.Add("public-url ADDRESS", "", "the address by which players reach this server, if it is not the one that they call it by, such as https://example.com/games: what is handed out begins with it", func(s string) error {
+		cfg.PublicURL = s
+		_, err := api.ParsePublicURL(s)
+		return err
 	})
+	f.Add("origins LIST", "", "other origins whose pages may use this server, separated by commas, such as https://play.example.com; * for all", list(&cfg.Origins))
+	f.Add("hosts LIST", "", "the names by which this server may be called, separated by commas, besides localhost and addresses; without them any name will do, also one that somebody else's page has lead here", list(&cfg.Hosts))
 	f.Add("pages FOLDER", "", "pages of your own, which come before those built in: play/NAME.html for kind NAME,\nindex.html for the start page, and what they load", func(s string) error {
 		cfg.Pages = nil
 		if s == "" {
@@ -44,10 +43,9 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 		cfg.Pages = os.DirFS(s)
 		return flags.Allowed(err == nil && info.IsDir(), "a folder")
 	})
-	f.Add("trust-proxy", "false", "believe X-Forwarded-For and X-Forwarded-Proto: only behind a proxy that sets them", func(s string) error {
-		on, err := strconv.ParseBool(s)
-		cfg.TrustProxy = on
-		return flags.Allowed(err == nil, "true or false")
+	f.Add("trust-proxy LIST", "", "addresses and networks of proxies, separated by commas, such as 127.0.0.1,10.0.0.0/8: their X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed", func(s string) (err error) {
+		cfg.TrustProxies, err = api.ParseProxies(s)
+		return err
 	})
 	f.Group("How much it takes on")
 	f.Add("grace DURATION", DefaultGrace.String(), "how long a stop waits for rooms to end", func(s string) error {
@@ -80,6 +78,19 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 		return flags.Allowed(false, "debug, info, warn or error")
 	})
 	return f
+}
+
+// list is for values separated by commas.
+func list(to *[]string) func(string) error {
+	return func(s string) error {
+		*to = nil
+		for one := range strings.SplitSeq(s, ",") {
+			if one = strings.TrimSpace(one); one != "" {
+				*to = append(*to, one)
+			}
+		}
+		return nil
+	}
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -35,14 +36,17 @@ func TestNoSettingsAreTheZeroConfig(t *testing.T) {
 
 func TestSettingsComeFromFlagsThenVariables(t *testing.T) {
 	cfg, level, err := parse(
-		[]string{"--listen", "127.0.0.1:9", "-trust-proxy", "--player-messages=60", "--address-connections", "0", "--address-matches", "2.5"},
+		[]string{"--listen", "127.0.0.1:9", "-trust-proxy", "127.0.0.1, 10.0.0.0/8", "--hosts=play.example, b.example", "--player-messages=60", "--address-connections", "0", "--address-matches", "2.5"},
 		env(map[string]string{
 			"TICKHALL_LISTEN": ":1", "TICKHALL_GRACE": "2s", "TICKHALL_MAX_ROOMS": "7", "TICKHALL_PLAYER_BYTES": "4096",
-			"TICKHALL_ORIGINS": "https://a.example, https://b.example", "TICKHALL_LOG_LEVEL": "WARN", "TICKHALL_TRUST_PROXY": "",
+			"TICKHALL_ORIGINS": "https://a.example, https://b.example", "TICKHALL_LOG_LEVEL": "WARN", "TICKHALL_TRUST_PROXY": "::1",
+			"TICKHALL_PUBLIC_URL": "https://play.example/games",
 		}))
 	require.NoError(t, err)
 	require.Equal(t, Config{
-		Listen: "127.0.0.1:9", Origins: []string{"https://a.example", "https://b.example"}, TrustProxy: true,
+		Listen: "127.0.0.1:9", Origins: []string{"https://a.example", "https://b.example"},
+		TrustProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")},
+		Hosts:        []string{"play.example", "b.example"}, PublicURL: "https://play.example/games",
 		Grace: 2 * time.Second, MaxRooms: 7, Limits: player.Limits{Messages: 60, Bytes: 4096},
 		Connections: gateway.Limit{PerSecond: -1}, Matches: gateway.Limit{PerSecond: 2.5, Burst: 50},
 	}, cfg)
@@ -64,7 +68,12 @@ func TestBadSettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 		{"number", []string{"--max-rooms", "many"}, nil, "a whole number above 0"},
 		{"too small", []string{"--player-bytes", "0"}, nil, "a number of 1 or more"},
 		{"no number", []string{"--player-bytes", "NaN"}, nil, "a number of 1 or more"},
-		{"switch", []string{"--trust-proxy=maybe"}, nil, "true or false"},
+		{"switch", []string{"--guests=maybe"}, nil, "true or false"},
+		{"proxies", []string{"--trust-proxy=true"}, nil, "--trust-proxy true: it must be the addresses or networks of proxies, separated by commas, such as 127.0.0.1,10.0.0.0/8"},
+		{"everybody a proxy", nil, map[string]string{"TICKHALL_TRUST_PROXY": "0.0.0.0/0"}, "is everybody"},
+		{"public address", []string{"--public-url", "play.example.com"}, nil, "must be like https://play.example.com"},
+		{"host", []string{"--hosts", "https://play.example.com"}, nil, "must be a name alone"},
+		{"wildcard origin", []string{"--origins", "https://*.example.com"}, nil, "list each origin"},
 		{"level", []string{"--log-level", "info+3"}, nil, "debug, info, warn or error"},
 		{"variable", nil, map[string]string{"TICKHALL_GRACE": "x"}, "TICKHALL_GRACE=x: it must be a duration"},
 		{"unknown flag", []string{"--port", "1"}, nil, "there is no flag --port: see --help"},

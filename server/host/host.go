@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,6 +29,7 @@ import (
 	"github.com/tickhall/tickhall/room/lobby"
 	"github.com/tickhall/tickhall/room/matchmaker"
 	"github.com/tickhall/tickhall/server/admin"
+	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/auth"
 	"github.com/tickhall/tickhall/server/gateway"
 	"github.com/tickhall/tickhall/server/version"
@@ -53,6 +55,7 @@ const (
 // Host is one server.
 type Host struct {
 	cfg      Config
+	public   *url.URL // nil: not known
 	identity *auth.Identifier
 	registry player.Registry
 	lobby    *lobby.Lobby
@@ -86,6 +89,7 @@ func New(cfg Config) (*Host, error) {
 		cfg.Log = slog.Default()
 	}
 	h := &Host{cfg: cfg, version: version.Read()}
+	h.public, _ = api.ParsePublicURL(cfg.PublicURL)
 	tickets, err := auth.NewTickets(nil)
 	if err != nil {
 		return nil, err
@@ -211,12 +215,15 @@ func (h *Host) listen() (net.Listener, error) {
 
 // announce says where players can come.
 func (h *Host) announce(l net.Listener) {
-	url := "http://" + reachable(l.Addr())
+	at := "http://" + reachable(l.Addr())
+	if h.public != nil {
+		at = h.public.String() + "/"
+	}
 	if h.cfg.Ready != nil {
-		h.cfg.Ready(url)
+		h.cfg.Ready(at)
 		return
 	}
-	h.cfg.Log.Info("Tickhall is ready: "+url, "version", h.version.Short())
+	h.cfg.Log.Info("Tickhall is ready: "+at, "version", h.version.Short())
 }
 
 // reachable is a's host and port as a browser on this machine would write it.

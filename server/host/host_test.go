@@ -228,6 +228,43 @@ func TestPagesOfListedOriginsMayUseTheServer(t *testing.T) {
 	})
 }
 
+// Some proxies cut the public path off, and some leave it there.
+func TestServerIsReachedBelowItsPublicPath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, Config{Kinds: []room.AnyKind{new(trial).kind()}, PublicURL: "https://play.test/games", Hosts: []string{"tickhall.test"}})
+		require.Equal(t, "https://play.test/games/", f.url)
+		f.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		for path, status := range map[string]int{
+			"/games/": 200, "/": 200, "/games/v1/kinds": 200, "/v1/kinds": 200, "/games/js/tickhall.js": 200, "/games/healthz": 200,
+			"/games/v1/match": 405, "/games/v2/x": 404, "/games/v1//x": 404, "/games": 308, "/gamesx": 404,
+		} {
+			res, body := f.do(http.MethodGet, path, "")
+			require.Equal(t, status, res.StatusCode, path)
+			if strings.Contains(path, "/v") {
+				require.Equal(t, "application/json", res.Header.Get("Content-Type"), path)
+				require.NotContains(t, body, "games/v1//x", "paths are the server's own")
+			}
+			if status == 308 {
+				require.Equal(t, "https://play.test/games/", res.Header.Get("Location"))
+			}
+		}
+		res, body := f.do(http.MethodPost, "/games/v1/match", `{"kind": "trial"}`)
+		require.Equal(t, 200, res.StatusCode)
+		var reply protocol.MatchReply
+		require.NoError(t, json.Unmarshal([]byte(body), &reply))
+		require.True(t, strings.HasPrefix(reply.URL, "wss://play.test/games/v1/connect?ticket="), reply.URL)
+		require.True(t, reply.Public)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://evil.test/", nil)
+		require.NoError(t, err)
+		res, err = f.client.Do(req)
+		require.NoError(t, err)
+		_ = res.Body.Close()
+		require.Equal(t, http.StatusMisdirectedRequest, res.StatusCode)
+		f.stop()
+		require.NoError(t, <-f.ended)
+	})
+}
+
 func TestStopTellsPlayersAndLetsNobodyIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		game := &trial{release: make(chan struct{})}

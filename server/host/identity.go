@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tickhall/tickhall/server/auth"
@@ -29,15 +28,7 @@ func identitySettings(f *flags.Set, cfg *Config) {
 	f.Add("jwt-keys FILE", "", "public keys or certificates in PEM: they check tokens signed with RS256, ES256 or EdDSA", file(func(b []byte) { cfg.Auth.Keys = b }))
 	f.Add("jwt-jwks ADDRESS", "", "where the keys are as a JWK Set: https://..., or a file. It is read again every 15 minutes, and when a token names a key that is not known", text(func(s string) { cfg.Auth.JWKS = s }))
 	f.Add("jwt-issuer ISSUER", "", "what a token's \"iss\" must be", text(func(s string) { cfg.Auth.Issuer = s }))
-	f.Add("jwt-audience LIST", "", "a token's \"aud\" must hold one of these, separated by commas", func(s string) error {
-		cfg.Auth.Audience = nil
-		for name := range strings.SplitSeq(s, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				cfg.Auth.Audience = append(cfg.Auth.Audience, name)
-			}
-		}
-		return nil
-	})
+	f.Add("jwt-audience LIST", "", "a token's \"aud\" must hold one of these, separated by commas", list(&cfg.Auth.Audience))
 	f.Add("jwt-skew DURATION", auth.DefaultSkew.String(), "by how much the issuer's clock and this one may differ", func(s string) error {
 		d, err := time.ParseDuration(s)
 		cfg.Auth.Skew = d

@@ -34,8 +34,13 @@ func (h *Host) routeMetrics(mux *http.ServeMux) {
 	if h.cfg.MetricsListen != "" {
 		return
 	}
-	mux.Handle("GET "+metrics.Path, metrics.Private(metrics.Handler(h.metrics, h.cfg.Log), h.cfg.TrustProxy,
-		func(r *http.Request) netip.Addr { return api.ClientAddr(r, h.cfg.TrustProxy) }))
+	proxies := api.Proxies(h.cfg.TrustProxies)
+	mux.Handle("GET "+metrics.Path, metrics.Private(metrics.Handler(h.metrics, h.cfg.Log), func(r *http.Request) netip.Addr {
+		if api.Forwarded(r.Header) && !proxies.Trusts(r) { // the address is the proxy's
+			return netip.Addr{}
+		}
+		return proxies.ClientAddr(r)
+	}))
 }
 
 // serveMetrics serves metrics at an address of their own, if they have one, to whoever reaches it. stop ends that

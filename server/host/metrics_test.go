@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -61,6 +62,33 @@ func TestMetricsAreNotForEverybody(t *testing.T) {
 		h, err := New(Config{Kinds: []room.AnyKind{new(trial).kind()}, MetricsListen: c.listen, Log: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)
 		require.Equal(t, c.want, h.get("/metrics", c.addr).Code, "%+v", c)
+	}
+}
+
+func TestMetricsAreNotForWhoComesThroughAProxy(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}
+	for _, c := range []struct {
+		name, remote, header, value string
+		trusted                     []netip.Prefix
+		want                        int
+	}{
+		{"a proxy that is not trusted", "127.0.0.1:1", "X-Forwarded-For", "127.0.0.1", nil, http.StatusForbidden},
+		{"one that says little", "10.0.0.2:1", "Forwarded", "for=10.0.0.3", trusted, http.StatusForbidden},
+		{"a trusted one, for a private network", "10.0.0.1:1", "X-Forwarded-For", "192.168.1.2", trusted, http.StatusOK},
+		{"a trusted one, for elsewhere", "10.0.0.1:1", "X-Forwarded-For", "192.168.1.2, 203.0.113.5", trusted, http.StatusForbidden},
+		{"a trusted one that does not say for whom", "10.0.0.1:1", "Via", "1.1 x", trusted, http.StatusForbidden},
+		{"a trusted one whose header can't be read", "10.0.0.1:1", "X-Forwarded-For", "x", trusted, http.StatusForbidden},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, err := New(Config{Kinds: []room.AnyKind{new(trial).kind()}, TrustProxies: c.trusted, Log: slog.New(slog.DiscardHandler)})
+			require.NoError(t, err)
+			r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+			r.RemoteAddr = c.remote
+			r.Header.Set(c.header, c.value)
+			w := httptest.NewRecorder()
+			h.handler.ServeHTTP(w, r)
+			require.Equal(t, c.want, w.Code)
+		})
 	}
 }
 

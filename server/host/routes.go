@@ -24,7 +24,10 @@ func (h *Host) routes() http.Handler {
 	h.routeMetrics(mux)
 	mux.HandleFunc("GET /js/tickhall.js", client())
 	mux.Handle("/", web.Handler(h.lobby.Kinds(), h.cfg.Pages))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return h.below(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !h.gateway.AllowsHost(w, r) {
+			return
+		}
 		if fault := faultOfPath(r.URL.EscapedPath()); fault != "" {
 			api.Refuse(w, http.StatusNotFound, &protocol.HTTPError{
 				Code: protocol.ErrNotFound, Message: fmt.Sprintf("there is no %.100q: %s", r.URL.EscapedPath(), fault),
@@ -32,6 +35,26 @@ func (h *Host) routes() http.Handler {
 			return
 		}
 		mux.ServeHTTP(w, r)
+	}))
+}
+
+// below lets next be reached below the path of the public address too, if that has one: some proxies cut it off, and some
+// leave it there.
+func (h *Host) below(next http.Handler) http.Handler {
+	if h.public == nil || h.public.Path == "" {
+		return next
+	}
+	prefix := h.public.Path
+	cut := http.StripPrefix(prefix, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, prefix+"/"):
+			cut.ServeHTTP(w, r)
+		case r.URL.Path == prefix: // links of the page would lead beside it
+			http.Redirect(w, r, h.public.String()+"/", http.StatusPermanentRedirect)
+		default:
+			next.ServeHTTP(w, r)
+		}
 	})
 }
 

@@ -96,11 +96,11 @@ func Handler(r *prometheus.Registry, log *slog.Logger) http.Handler {
 }
 
 // Private lets through to next who asks from this machine or a private network, and refuses everybody else with
-// 403. addr tells whom a request comes from. A request that a proxy forwarded, while proxies are not trusted, may
-// come from anywhere, and is refused too.
-func Private(next http.Handler, trustProxy bool, addr func(*http.Request) netip.Addr) http.Handler {
+// 403. addr tells whom a request comes from, the zero Addr if that is unknown, as of one that a proxy forwarded which is
+// not trusted.
+func Private(next http.Handler, addr func(*http.Request) netip.Addr) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !trustProxy && forwarded(r.Header) || !isPrivate(addr(r)) {
+		if !isPrivate(addr(r)) {
 			head := w.Header()
 			head.Set("Content-Type", "application/json")
 			head.Set("Cache-Control", "no-store")
@@ -120,13 +120,4 @@ func Private(next http.Handler, trustProxy bool, addr func(*http.Request) netip.
 func isPrivate(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
-}
-
-func forwarded(h http.Header) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
-		if h.Get(name) != "" {
-			return true
-		}
-	}
-	return false
 }

@@ -30,6 +30,16 @@ function apply(rep, message) {
   return checksum;
 }
 
+test("golden: a ticket is taken to the public address, or to the one that was asked", async () => {
+  for (const { base, reply, want } of golden("urls.json")) {
+    const fake = new Fake();
+    fake.answer = () => ({ body: { room: "r1", player: "u1", ...reply } });
+    connect({ ...fake.options, url: base }).catch(() => {});
+    await settle();
+    assert.equal(fake.socket?.url ?? "", want);
+  }
+});
+
 test("checksums", () => {
   for (const { hex, hash } of golden("murmur.json")) assert.equal(murmur3(Buffer.from(hex, "hex")), hash);
 });

@@ -43,14 +43,6 @@ test("matches, connects and shows the world", async () => {
   assert.throws(() => room.on("kill", () => {}), fails("invalid"));
 });
 
-test("a relative address of the WebSocket is the server's own", async () => {
-  const fake = new Fake();
-  fake.answer = () => ({ body: { url: "/v1/connect?ticket=t" } });
-  connect({ ...fake.options, url: "https://game.test/" }).catch(() => {});
-  await settle();
-  assert.equal(fake.socket.url, "wss://game.test/v1/connect?ticket=t");
-});
-
 test("a player's own entities, in the newest snapshot and in the view", async () => {
   const { fake, room, ws } = await joined(), ids = (list) => [...list].map((s) => s.id);
   const ships = room.table("ship"), drawn = room.interpolate().table("ship");
@@ -469,7 +461,7 @@ test("a seat that is gone is matched again, into another world", async () => {
   const call = room.call("say");
   ws.lose();
   await fake.advance(125);
-  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
+  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { ticket: "t2", url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
   fake.socket.lose();
   await assert.rejects(call, fails("lost"));
   await fake.advance(200);
@@ -495,7 +487,7 @@ test("who finds the server back without the seat does not wait as long as for th
   }
   const before = fake.sockets.length;
   while (fake.sockets.length === before) await fake.advance(50);
-  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
+  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { ticket: "t2", url: "ws://game.test/v1/connect?ticket=t2" } } : { status: 404, body: { code: "token_unknown", message: "gone" } });
   fake.socket.lose();
   await fake.advance(125);
   assert.equal(fake.socket.url, "ws://game.test/v1/connect?ticket=t2");
@@ -692,7 +684,7 @@ test("connect rejects with the reason of a refusal", async () => {
 
 test("connect matches again when the ticket no longer counts, a few times", async () => {
   const fake = new Fake();
-  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { url: "ws://game.test/c?ticket=t" } } : { status: 410, body: { code: "ticket_expired", message: "late" } });
+  fake.answer = ({ url }) => (url.endsWith("/v1/match") ? { body: { ticket: "t", url: "ws://game.test/v1/connect?ticket=t" } } : { status: 410, body: { code: "ticket_expired", message: "late" } });
   const joining = connect(fake.options);
   joining.catch(() => {});
   for (let i = 0; i < 3; i++) {
@@ -786,7 +778,7 @@ test("a code that is not known ends it with a status of 4xx, and passes with ano
 
 test("a server that has moved to https is found there", async () => {
   const moved = (path) => `https://game.test${path}`, calls = (fake) => fake.requests.map((r) => `${r.init.method ?? "GET"} ${r.url}`);
-  const seat = { body: { url: "ws://game.test/v1/connect?ticket=t" } };
+  const seat = { body: { ticket: "t", url: "ws://game.test/v1/connect?ticket=t" } };
   const post = "POST http://game.test/v1/match", again = "POST https://game.test/v1/match";
   for (const [answer, options, want] of [
     [{ status: 405, moved: moved("/v1/match"), body: { code: "method_not_allowed", message: "no" } }, {}, [post, again]], // 301: by GET
