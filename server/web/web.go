@@ -7,6 +7,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -89,8 +90,9 @@ func ownFile(own fs.FS, r *http.Request) (name string, ok bool) {
 
 func builtIn(kinds []*room.Spec, own fs.FS) http.Handler {
 	mux := http.NewServeMux()
-	missing := render("missing.html", nil)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { missing.serve(w, r, http.StatusNotFound) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		render("missing.html", rootFrom(r.URL.EscapedPath())).serve(w, r, http.StatusNotFound)
+	})
 
 	var list []game
 	for _, k := range kinds {
@@ -118,6 +120,11 @@ func builtIn(kinds []*room.Spec, own fs.FS) http.Handler {
 		panic(fmt.Sprintf("web: listing the embedded files: %v", err))
 	}
 	return mux
+}
+
+// rootFrom leads from a path to the start page. All links are relative, so that a proxy may put the pages below a path.
+func rootFrom(p string) string {
+	return cmp.Or(strings.Repeat("../", strings.Count(p, "/")-1), "./")
 }
 
 // game is what the start page shows of a kind.

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -68,10 +70,10 @@ func TestPages(t *testing.T) {
 
 func TestTheStartPageListsTheKinds(t *testing.T) {
 	body := get(t, "GET", "/").Body.String()
-	require.Contains(t, body, `href="/play/arena"`)
+	require.Contains(t, body, `href="play/arena"`)
 	require.Contains(t, body, "Dodge &amp; aim.")
 	require.Contains(t, body, "Chess &lt;3")
-	require.NotContains(t, body, `href="/play/chess"`, "there is no page for it")
+	require.NotContains(t, body, `href="play/chess"`, "there is no page for it")
 
 	w := httptest.NewRecorder()
 	Handler(nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -106,8 +108,8 @@ func TestAnAuthorsOwnPagesComeFirst(t *testing.T) {
 	}
 	require.NotEqual(t, http.StatusOK, ask("POST", "/play/chess").Code)
 	start := ask("GET", "/").Body.String()
-	require.Contains(t, start, `href="/play/chess"`)
-	require.NotContains(t, start, `href="/play/arena?private"`, "the author's page may know nothing of it")
+	require.Contains(t, start, `href="play/chess"`)
+	require.NotContains(t, start, `href="play/arena?private"`, "the author's page may know nothing of it")
 
 	own["index.html"] = file("my start")
 	require.Equal(t, "my start", ask("GET", "/").Body.String())
@@ -126,8 +128,9 @@ var (
 	inJS   = regexp.MustCompile(`(?m)^import .* from "([^"]*)";$`)
 )
 
-// TestEveryReferenceLeadsSomewhere follows what pages load, from page to page.
+// TestEveryReferenceLeadsSomewhere follows what pages load, from page to page, where a proxy puts all of it below a path.
 func TestEveryReferenceLeadsSomewhere(t *testing.T) {
+	const prefix = "/games"
 	elsewhere := map[string]bool{"/js/tickhall.js": true}
 	seen := map[string]bool{}
 	var follow func(target string)
@@ -147,16 +150,46 @@ func TestEveryReferenceLeadsSomewhere(t *testing.T) {
 		case ".svg":
 			return
 		}
+		from, err := url.Parse("http://tickhall.test" + prefix + target)
+		require.NoError(t, err)
 		for _, m := range find.FindAllStringSubmatch(w.Body.String(), -1) {
-			to := m[1]
-			if !strings.HasPrefix(to, "/") {
-				to = path.Join(path.Dir(target), to)
-			}
-			follow(to)
+			to, err := from.Parse(m[1])
+			require.NoError(t, err)
+			below, ok := strings.CutPrefix(to.Path, prefix)
+			require.True(t, ok, "%s leads beside the path, to %s", target, m[1])
+			follow(below)
 		}
 	}
 	follow("/")
 	require.True(t, seen["/assets/arena/ground.js"], "the arena's modules are followed")
+}
+
+func TestMissingPageFindsTheWayBackFromAnywhere(t *testing.T) {
+	for _, at := range []string{"/nowhere", "/play/chess", "/play/", "/a/b/c", "/a%2Fb/c"} {
+		from, err := url.Parse("http://tickhall.test/games" + at)
+		require.NoError(t, err)
+		links := inHTML.FindAllStringSubmatch(get(t, "GET", at).Body.String(), -1)
+		require.NotEmpty(t, links)
+		for _, m := range links {
+			to, err := from.Parse(m[1])
+			require.NoError(t, err)
+			require.Contains(t, []string{"/games/", "/games/assets/icon.svg", "/games/assets/site.css"}, to.Path, at)
+		}
+	}
+}
+
+// TestNothingNamesThePathOfTheServer holds because scripts and pages can't know it.
+func TestNothingNamesThePathOfTheServer(t *testing.T) {
+	absolute := regexp.MustCompile(`(?:href|src|action)="/|url\(['"]?/|(?:from |import\(?|fetch\(|assign\(|URL\()["'` + "`" + `]/|location\.origin,`)
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(files, name)
+		require.Empty(t, absolute.FindString(string(b)), name)
+		return err
+	})
+	require.NoError(t, err)
 }
 
 // TestPagesKeepToThePolicy holds because browsers would refuse what stands in a page itself.

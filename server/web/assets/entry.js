@@ -1,18 +1,21 @@
 // The way into a room, for as long as it takes: a visitor who finds the server full, restarting or away waits, and sees for how
 // long. See Entry.
 
-import { TickhallError, connect } from "/js/tickhall.js";
-import { anyRoomAfter } from "/assets/page.js";
-import { seconds, wordsFor } from "/assets/words.js";
+import { TickhallError, connect } from "../js/tickhall.js";
+import { anyRoomAfter } from "./page.js";
+import { seconds, wordsFor } from "./words.js";
 
-/** @typedef {import("/js/tickhall.js").ConnectOptions} ConnectOptions */
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../js/tickhall.js").ConnectOptions} ConnectOptions */
+/** @typedef {import("../js/tickhall.js").Room} Room */
 
 /**
  * Sign is where a page says how it stands. `words` may be read aloud; `count`, which changes each second, is not.
  * @typedef {{waiting: (words: string, count: string, fault: TickhallError) => void}} Sign
  */
 
+/** @typedef {Omit<ConnectOptions, "url">} Options */
+
+const SERVER = new URL("../", import.meta.url).href; // with its path, if a proxy puts all of it below one
 const FIRST = 3000, LONGEST = 10_000, GROWTH = 1.4; // milliseconds between two tries
 const LOOK = 200;
 
@@ -51,7 +54,7 @@ export class Entry {
 
   /**
    * Gets into a room, however long the server is full or away. Rejects with the fault that no waiting mends.
-   * @param {() => ConnectOptions} options are asked for before each try
+   * @param {() => Options} options are asked for before each try
    * @returns {Promise<Room>}
    */
   async enter(options) {
@@ -59,7 +62,7 @@ export class Entry {
     for (;;) {
       const asked = options();
       try {
-        return await connect(asked);
+        return await connect({ url: SERVER, ...asked });
       } catch (err) {
         const fault = err instanceof TickhallError ? err : new TickhallError("", String(err)), words = wordsWhile(fault, asked, known);
         if (!words) throw fault;
@@ -92,7 +95,7 @@ export class Entry {
   }
 }
 
-/** What to say while waiting; "" if that does not help. @param {TickhallError} fault @param {ConnectOptions} asked @param {boolean} known */
+/** What to say while waiting; "" if that does not help. @param {TickhallError} fault @param {Options} asked @param {boolean} known */
 function wordsWhile(fault, asked, known) {
   if (fault.code === "room_unknown" && asked.spectate && !asked.room) return "Nobody plays right now. You see the first room as soon as somebody does.";
   if (known && unreachable(fault)) return "The server is still down. You are in as soon as it runs again.";

@@ -1,12 +1,12 @@
 // The truth about the line to a room: a chip while the server owes a sign, a dimmed page when what stands there is old, how long
 // the seat is kept while it is lost, and what is gone when another seat was all that there was.
 
-import { announce, node, write } from "/assets/page.js";
-import { unreachable } from "/assets/entry.js";
-import { seconds } from "/assets/words.js";
+import { announce, node, write } from "./page.js";
+import { unreachable } from "./entry.js";
+import { seconds } from "./words.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
-/** @typedef {import("/js/tickhall.js").TickhallError} TickhallError */
+/** @typedef {import("../js/tickhall.js").Room} Room */
+/** @typedef {import("../js/tickhall.js").TickhallError} TickhallError */
 
 /**
  * Sign is where a page says that a connection is lost. `words` may be read aloud; `count`, which changes each second, is not.

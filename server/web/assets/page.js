@@ -1,9 +1,9 @@
 // What the pages of all kinds share: nodes, messages, the operator's announcements, the way into a friend's room, and the banner
 // that says how it stands. What to say is in words.js, the way in in entry.js, the truth about the line in line.js.
 
-import { wordsFor } from "/assets/words.js";
+import { wordsFor } from "./words.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../js/tickhall.js").Room} Room */
 
 /** @param {string} id @returns {HTMLElement} */
 export function element(id) {
@@ -163,7 +163,7 @@ export class Banner {
     this.#show("joining", "Joining", "", "");
   }
 
-  /** @param {string} words @param {string} count @param {import("/js/tickhall.js").TickhallError} fault */
+  /** @param {string} words @param {string} count @param {import("../js/tickhall.js").TickhallError} fault */
   waiting(words, count, fault) {
     this.#show("waiting", words, count, hurryWords(fault));
   }

@@ -58,7 +58,7 @@ let failures = 0;
 async function refresh() {
   if (document.hidden) return;
   try {
-    const answer = await fetch("/v1/kinds", { signal: AbortSignal.timeout(EVERY) });
+    const answer = await fetch(new URL("../v1/kinds", import.meta.url), { signal: AbortSignal.timeout(EVERY) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     for (const kind of /** @type {KindInfo[]} */ (await answer.json())) show(kind);
     failures = 0;

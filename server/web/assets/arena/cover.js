@@ -1,9 +1,9 @@
 // The cover over the game: joining, waiting, reconnecting, and why it ended, in sentences. A sign for Entry and watchLine.
 
-import { element, hurryWords, write } from "/assets/page.js";
-import { wordsFor } from "/assets/words.js";
+import { element, hurryWords, write } from "../page.js";
+import { wordsFor } from "../words.js";
 
-/** @typedef {import("/js/tickhall.js").TickhallError} TickhallError */
+/** @typedef {import("../../js/tickhall.js").TickhallError} TickhallError */
 
 /** @typedef {object} Face what the cover shows @property {string} title @property {string} words @property {string} [count] not read aloud @property {string} [again] what the button says; "": there is none @property {boolean} [busy] */
 

@@ -1,6 +1,6 @@
 // How the game is played, for who has not played it yet: gone for good once they have moved and fired.
 
-import { element } from "/assets/page.js";
+import { element } from "../page.js";
 
 /** @typedef {import("./controls.js").Move} Move */
 

@@ -1,12 +1,12 @@
 // The head-up display: everything around the canvas that is text or a button.
 
-import { element } from "/assets/page.js";
+import { element } from "../page.js";
 import { FULL_AMMO, FULL_HP, FULL_SHIELD, PODIUM, colourOf, hullOf } from "./world.js";
 
 /** @typedef {import("./world.js").Kill} Kill */
 /** @typedef {import("./world.js").Round} Round */
 /** @typedef {import("./world.js").Ship} Ship */
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 
 const EVERY = 200; // milliseconds between two looks at the scores
 const IN_SHORT = 6; // rows of the score board when it is small

@@ -2,9 +2,9 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { Entry } from "/assets/entry.js";
-import { watchLine } from "/assets/line.js";
-import { anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
+import { Entry } from "../entry.js";
+import { watchLine } from "../line.js";
+import { anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, wayIn } from "../page.js";
 import { Controls } from "./controls.js";
 import { Cover } from "./cover.js";
 import { Effects } from "./effects.js";
@@ -15,7 +15,7 @@ import { Sounds } from "./sound.js";
 import { Watch } from "./watch.js";
 import { PICKUPS } from "./world.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 /** @typedef {import("./controls.js").Move} Move */
 /** @typedef {import("./world.js").Scene} Scene */
 
@@ -63,7 +63,7 @@ async function play() {
   joining = true;
   cover.joining();
   try {
-    enter(await entry.enter(() => ({ url: location.origin, kind: "arena", name: playerName(), ...wayIn() })));
+    enter(await entry.enter(() => ({ kind: "arena", name: playerName(), ...wayIn() })));
   } catch (err) {
     cover.refused(/** @type {any} */ (err));
     anyRoomAfter(err);
@@ -121,7 +121,7 @@ function enter(joined) {
 /** @param {Room} room @param {number} dt seconds @returns {Scene} */
 function sceneOf(room, dt) {
   const view = room.interpolate(), newest = room.table("ship");
-  const ships = /** @type {import("/js/tickhall.js").EntityMap<any>} */ (view.table("ship"));
+  const ships = /** @type {import("../../js/tickhall.js").EntityMap<any>} */ (view.table("ship"));
   if (!newest.mine(me)) {
     me = 0;
     for (const ship of newest) if (newest.mine(ship.id)) me = ship.id;

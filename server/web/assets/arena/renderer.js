@@ -1,6 +1,6 @@
 // Draws a scene to the canvas: where the camera is, and in which order things lie above each other.
 
-import { element } from "/assets/page.js";
+import { element } from "../page.js";
 import { lean } from "./controls.js";
 import { Ground } from "./ground.js";
 import { Marks } from "./marks.js";

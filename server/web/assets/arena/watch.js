@@ -1,6 +1,6 @@
 // Watching without a seat: which ship the camera follows.
 
-import { element, wayIn, write } from "/assets/page.js";
+import { element, wayIn, write } from "../page.js";
 
 /** @typedef {import("./world.js").Ship} Ship */
 
@@ -10,7 +10,7 @@ export class Watch {
   #ship = 0; // id
   #down = 0; // seconds since it was shot down
 
-  /** Begins if there is no seat in the room, and leads to one in the same room if the address named it. @param {import("/js/tickhall.js").Room} room */
+  /** Begins if there is no seat in the room, and leads to one in the same room if the address named it. @param {import("../../js/tickhall.js").Room} room */
   enter(room) {
     document.body.classList.toggle("watching", room.spectator);
     element("watching").hidden = !room.spectator;
@@ -18,7 +18,7 @@ export class Watch {
     /** @type {HTMLAnchorElement} */ (element("join")).href = wayIn().room ? `?room=${room.id}` : location.pathname;
   }
 
-  /** The ship to follow: the same one until it is gone, then the best of those on the ground. @param {import("/js/tickhall.js").EntityMap<any>} ships @param {number} dt seconds @returns {Ship | undefined} */
+  /** The ship to follow: the same one until it is gone, then the best of those on the ground. @param {import("../../js/tickhall.js").EntityMap<any>} ships @param {number} dt seconds @returns {Ship | undefined} */
   follow(ships, dt) {
     const now = ships.get(this.#ship);
     this.#down = now?.hp > 0 ? 0 : this.#down + dt;

@@ -1,11 +1,11 @@
 // A channel: one seat in one room, and what was said there. A page has several at once.
 
-import { Entry } from "/assets/entry.js";
-import { watchLine } from "/assets/line.js";
-import { leaveWithPage, showAnnouncements } from "/assets/page.js";
-import { wordsFor } from "/assets/words.js";
+import { Entry } from "../entry.js";
+import { watchLine } from "../line.js";
+import { leaveWithPage, showAnnouncements } from "../page.js";
+import { wordsFor } from "../words.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 /** @typedef {{id: number, user: string, name: string, typing: boolean, away: boolean}} Member */
 /** @typedef {{number: number, user: string, name: string, text: string, at: number}} Said */
 
@@ -105,7 +105,7 @@ export class Channel {
     this.hooks.changed(this);
     const options = { topic: this.topic };
     try {
-      const room = await this.#entry.enter(() => ({ url: location.origin, kind: "chat", mode: "quick", options, filter: options, name }));
+      const room = await this.#entry.enter(() => ({ kind: "chat", mode: "quick", options, filter: options, name }));
       if (this.#left) return void room.leave();
       this.#listen(room);
     } catch (err) {

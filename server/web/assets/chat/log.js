@@ -1,6 +1,6 @@
 // The lines of the conversation that is shown, and where its reader is.
 
-import { element, node } from "/assets/page.js";
+import { element, node } from "../page.js";
 
 /** @typedef {import("./channel.js").Line} Line */
 

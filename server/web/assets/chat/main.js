@@ -2,8 +2,8 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { element, playerName } from "/assets/page.js";
-import { wordsFor } from "/assets/words.js";
+import { element, playerName } from "../page.js";
+import { wordsFor } from "../words.js";
 import { Channel } from "./channel.js";
 import { Direct, Directs } from "./directs.js";
 import { Log } from "./log.js";

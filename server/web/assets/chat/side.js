@@ -1,6 +1,6 @@
 // The list beside the lines: channels, direct messages, and who is here.
 
-import { element, node } from "/assets/page.js";
+import { element, node } from "../page.js";
 import { hueOf } from "./log.js";
 
 /** @typedef {import("./channel.js").Channel} Channel */

@@ -2,15 +2,15 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { TickhallError } from "/js/tickhall.js";
-import { Entry } from "/assets/entry.js";
-import { watchLine } from "/assets/line.js";
-import { Banner, element, playerName, showAnnouncements, write } from "/assets/page.js";
-import { wordsFor } from "/assets/words.js";
+import { TickhallError } from "../../js/tickhall.js";
+import { Entry } from "../entry.js";
+import { watchLine } from "../line.js";
+import { Banner, element, playerName, showAnnouncements, write } from "../page.js";
+import { wordsFor } from "../words.js";
 import { Operator } from "./operator.js";
 import { Simulated } from "./simulated.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 
 /**
  * @typedef {object} Probe
@@ -54,7 +54,7 @@ async function join() {
   element("another").hidden = true;
   banner.joining();
   try {
-    await enter(await entry.enter(() => ({ url: location.origin, kind: "devices", name: playerName() })));
+    await enter(await entry.enter(() => ({ kind: "devices", name: playerName() })));
   } catch (err) {
     banner.closed(err);
   }

@@ -1,10 +1,10 @@
 // The operator's dashboard: the fleet, and one device with its commands.
 
-import { TickhallError } from "/js/tickhall.js";
-import { element, node, write } from "/assets/page.js";
-import { wordsFor } from "/assets/words.js";
+import { TickhallError } from "../../js/tickhall.js";
+import { element, node, write } from "../page.js";
+import { wordsFor } from "../words.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 /**
  * @typedef {object} Device
  * @property {number} id
@@ -63,7 +63,7 @@ export class Operator {
   /** @param {Room} room */
   watch(room) {
     this.#room = room;
-    const devices = /** @type {import("/js/tickhall.js").Table<any>} */ (room.table("device"));
+    const devices = /** @type {import("../../js/tickhall.js").Table<any>} */ (room.table("device"));
     devices.on("enter", (device) => this.#enter(device));
     devices.on("change", (device) => this.#change(device));
     devices.on("leave", (device) => this.#leave(device));

@@ -1,8 +1,8 @@
 // A device that the page plays: sliders are what it measures, and it answers commands.
 
-import { element, node, write } from "/assets/page.js";
+import { element, node, write } from "../page.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 /** @typedef {{id: number, name: string, args: string, until: number}} Order */
 
 const REPORT_EVERY = 250; // milliseconds at the least, below what the room allows

@@ -5,13 +5,13 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { Entry } from "/assets/entry.js";
-import { watchLine } from "/assets/line.js";
-import { Banner, announcementIn, element, playerName, showAnnouncements, write } from "/assets/page.js";
+import { Entry } from "../entry.js";
+import { watchLine } from "../line.js";
+import { Banner, announcementIn, element, playerName, showAnnouncements, write } from "../page.js";
 import { Notices } from "./notices.js";
 import { Ticker } from "./ticker.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 /** @typedef {{id: number, state: number, trades: number, failures: number, retry: number, reason: string}} Line */
 
 /**
@@ -54,7 +54,7 @@ async function join() {
   joining = true;
   banner.joining();
   try {
-    enter(await entry.enter(() => ({ url: location.origin, kind: "feed", name: playerName(), options: options() })));
+    enter(await entry.enter(() => ({ kind: "feed", name: playerName(), options: options() })));
   } catch (err) {
     banner.closed(err);
   }
@@ -65,11 +65,11 @@ async function join() {
 function enter(joined) {
   room = joined;
   before = { at: 0, snapshots: 0, bytes: 0, trades: 0 };
-  const quotes = /** @type {import("/js/tickhall.js").Table<any>} */ (room.table("quote"));
+  const quotes = /** @type {import("../../js/tickhall.js").Table<any>} */ (room.table("quote"));
   quotes.on("enter", (quote) => ticker.enter(quote));
   quotes.on("change", (quote) => ticker.change(quote));
   quotes.on("leave", (quote) => ticker.leave(quote));
-  const points = /** @type {import("/js/tickhall.js").Table<any>} */ (room.table("point"));
+  const points = /** @type {import("../../js/tickhall.js").Table<any>} */ (room.table("point"));
   points.on("enter", (point) => ticker.point(point));
   points.on("change", (point) => ticker.point(point));
   room.onEvent("notices", (list) => notices.start(list));

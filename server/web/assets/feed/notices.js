@@ -1,6 +1,6 @@
 // The notices: every one of them, in order, newest on top, and which of them have been read.
 
-import { element, node, write } from "/assets/page.js";
+import { element, node, write } from "../page.js";
 
 /** @typedef {{number: number, at: number, kind: string, symbol: string, text: string}} Notice */
 

@@ -1,6 +1,6 @@
 // The table of prices: one row per quote, whose numbers flash when they change, and a line of the last minute.
 
-import { element, node, write } from "/assets/page.js";
+import { element, node, write } from "../page.js";
 
 /**
  * @typedef {object} Quote

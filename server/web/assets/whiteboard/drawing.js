@@ -1,7 +1,7 @@
 // The page's copy of the board: strokes with their points, from the tables "stroke" and "chunk". The server's
 // package games/whiteboard is where they come from.
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 /** @typedef {{id: number, order: number, artist: string, colour: number, width: number, done: boolean}} StrokeRow */
 /** @typedef {{id: number, stroke: number, seq: number, points: string}} ChunkRow */
 /** @typedef {{id: number, name: string, colour: number, x: number, y: number, here: boolean, undo: boolean, redo: boolean}} Artist */

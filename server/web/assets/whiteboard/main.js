@@ -2,16 +2,16 @@
 //
 // For browser tests and the curious, window.__tickhall tells what the page knows: see Probe below.
 
-import { Entry } from "/assets/entry.js";
-import { watchLine } from "/assets/line.js";
-import { Banner, anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, wayIn } from "/assets/page.js";
-import { wordsFor } from "/assets/words.js";
+import { Entry } from "../entry.js";
+import { watchLine } from "../line.js";
+import { Banner, anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, wayIn } from "../page.js";
+import { wordsFor } from "../words.js";
 import { CURSORS, Drawing } from "./drawing.js";
 import { Paper } from "./paper.js";
 import { Pen } from "./pen.js";
 import { Tools } from "./tools.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 /** @typedef {import("./drawing.js").Artist} Artist */
 
 /**
@@ -68,7 +68,7 @@ async function join() {
   joining = true;
   banner.joining();
   try {
-    enter(await entry.enter(() => ({ url: location.origin, kind: "whiteboard", name: playerName(), ...wayIn() })));
+    enter(await entry.enter(() => ({ kind: "whiteboard", name: playerName(), ...wayIn() })));
   } catch (err) {
     banner.closed(err);
     anyRoomAfter(err);

@@ -3,7 +3,7 @@
 
 import { HEIGHT, WIDTH } from "./drawing.js";
 
-/** @typedef {import("/js/tickhall.js").Room} Room */
+/** @typedef {import("../../js/tickhall.js").Room} Room */
 /** @typedef {import("./paper.js").Paper} Paper */
 
 /**

@@ -1,6 +1,6 @@
 // The toolbar: colours, widths, and what can be done to the board.
 
-import { element } from "/assets/page.js";
+import { element } from "../page.js";
 import { INKS, INK_NAMES } from "./drawing.js";
 
 const WIDTHS = [6, 14, 32, 80]; // units
