@@ -57,6 +57,10 @@ type Config struct {
 	MaxRooms   int           // rooms at the same time; 1000 by default
 	MaxPlayers int           // players and spectators in all rooms; 20,000 by default
 
+	// MaxSockets is how many sockets may be open. 0 is as many as the process may have descriptors, less 128 that are kept
+	// back. Above it health checks are answered and all else is refused.
+	MaxSockets int
+
 	Auth       auth.Config // who players are: guests, unless it has keys for tokens; its Log is this one's if nil
 	AdminToken string      // of the admin API, at least 16 bytes; "": there is no admin API
 
@@ -89,6 +93,9 @@ func (c *Config) Validate() error {
 		faults = append(faults, admin.CheckToken(c.AdminToken))
 	case c.AdminListen != "" && c.AdminListen != off:
 		faults = append(faults, fmt.Errorf("host: the admin API has an address, %s, but no token: set TICKHALL_ADMIN_TOKEN, or --admin-token-file, to at least 16 random bytes", c.AdminListen))
+	}
+	if c.MaxSockets < 0 {
+		faults = append(faults, errors.New("host: MaxSockets is negative: use 0 for the default"))
 	}
 	if c.Limits.Messages < 0 || c.Limits.Bytes < 0 {
 		faults = append(faults, errors.New("host: Limits is negative: use 0 for the default"))

@@ -63,6 +63,11 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 		cfg.MaxPlayers = n
 		return flags.Allowed(err == nil && n > 0, "a whole number above 0")
 	})
+	f.Add("max-sockets N", "", "sockets that may be open; without one it is the limit of open files less 128, which are kept back", func(s string) error {
+		n, err := strconv.Atoi(s)
+		cfg.MaxSockets = n
+		return flags.Allowed(err == nil && n > 0, "a whole number above 0")
+	})
 	f.Add("player-messages N", "120", "messages that a player may send per second", atLeast(&cfg.Limits.Messages, 1))
 	f.Add("player-bytes N", "32768", "bytes that a player may send per second", atLeast(&cfg.Limits.Bytes, 1))
 	f.Add("address-connections N", number(gateway.DefaultConnectionsPerSecond), "connections that an address may open per second, 20 times that at once; 0 for any number", perAddress(&cfg.Connections))

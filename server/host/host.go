@@ -66,6 +66,7 @@ type Host struct {
 	handler  http.Handler
 	version  version.Info
 	pulse    *pulse
+	sockets  *sockets
 	ready    atomic.Bool
 
 	lobbyStats  lobby.Stats
@@ -120,9 +121,10 @@ func New(cfg Config) (*Host, error) {
 	if h.admin, err = h.newAdmin(); err != nil {
 		return nil, err
 	}
+	h.sockets = newSockets(cfg.MaxSockets, &h.gateway.Stats().Open, cfg.Log)
 	h.metrics = h.newMetrics()
 	h.pulse = h.newPulse()
-	h.handler = h.routes()
+	h.handler = h.sockets.screen(h.routes())
 	return h, nil
 }
 
@@ -149,9 +151,15 @@ func (h *Host) Run(ctx context.Context) error {
 	defer stopAdmin()
 	server := &http.Server{
 		Handler: h.handler, ReadTimeout: readTimeout, ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnState: h.gateway.Stats().CountSilent(),
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnContext: h.sockets.mark,
 		ErrorLog: slog.NewLogLogger(h.cfg.Log.Handler(), slog.LevelWarn),
 	}
+	silent := h.gateway.Stats().CountSilent()
+	server.ConnState = func(c net.Conn, state http.ConnState) {
+		h.sockets.count(c, state)
+		silent(c, state)
+	}
+	listener = h.sockets.guard(listener)
 	var wg sync.WaitGroup
 	served := make(chan error, 1)
 	wg.Go(func() { served <- server.Serve(listener) })

@@ -26,8 +26,12 @@ const (
 	onTerminal = "terminal"
 )
 
+// atStart is what the program does first.
+var atStart = func() {}
+
 func TestMain(m *testing.M) {
 	if as := os.Getenv(asProgram); as != "" {
+		atStart()
 		game := &trial{release: make(chan struct{})}
 		game.hangs.Store(true)
 		if as == onTerminal {

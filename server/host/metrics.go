@@ -16,7 +16,7 @@ func (h *Host) Metrics() *prometheus.Registry { return h.metrics }
 func (h *Host) newMetrics() *prometheus.Registry {
 	return metrics.NewRegistry(metrics.Config{
 		Rooms: h.lobby, Lobby: &h.lobbyStats, Room: &h.roomStats, Player: &h.playerStats, Gateway: h.gateway.Stats(),
-		Queue: h.queueMetrics, Waited: h.queueStats.Waited, Version: h.version, LogDropped: h.cfg.LogDropped,
+		Queue: h.queueMetrics, Waited: h.queueStats.Waited, Version: h.version, SocketsRefused: h.sockets.refused.Load, LogDropped: h.cfg.LogDropped,
 	})
 }
 

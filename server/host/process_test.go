@@ -5,9 +5,13 @@ package host
 import (
 	"errors"
 	"io"
+	"log/slog"
+	"math"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
@@ -162,4 +166,97 @@ func TestAPauseOfTheProcessEndsNoRoom(t *testing.T) {
 	require.Contains(t, body, `tickhall_rooms_ended_total{cause="stuck"} 0`)
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())
+}
+
+// openFiles is the limit of open files that the program is to give itself, if set.
+const openFiles = "HOST_TEST_OPEN_FILES"
+
+func init() { atStart = limitFiles }
+
+// limitFiles does what openFiles says; at SIGUSR1 it then opens all the files that it may.
+func limitFiles() {
+	n, err := strconv.ParseUint(os.Getenv(openFiles), 10, 32)
+	if err != nil {
+		return
+	}
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		panic(err)
+	}
+	l.Cur = n
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		panic(err)
+	}
+	hoard := make(chan os.Signal, 1)
+	signal.Notify(hoard, syscall.SIGUSR1)
+	go func() {
+		<-hoard
+		var err error
+		for err == nil {
+			_, err = syscall.Open(os.DevNull, syscall.O_RDONLY, 0) // never closed
+		}
+		slog.Info("hoarded: " + err.Error())
+	}()
+}
+
+// launchLimited runs Main with a limit of open files.
+func launchLimited(t *testing.T, limit string) (cmd *exec.Cmd, url string, next func(string) string) {
+	cmd, next = launch(t, openFiles+"="+limit)
+	return cmd, regexp.MustCompile(`http://[0-9.:]+`).FindString(next("Tickhall is ready")), next
+}
+
+func TestAServerWithoutSocketsStillAnswersAndRefuses(t *testing.T) {
+	const limit = 120 // of which 60 are kept back
+	cmd, url, _ := launchLimited(t, strconv.Itoa(limit))
+	var crowd []net.Conn
+	for range limit {
+		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		require.NoError(t, err)
+		crowd = append(crowd, c)
+		if len(crowd) == 70 { // above the cap, and spare sockets are left
+			for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+				status, body := fetch(t, url+path, "")
+				require.Equal(t, http.StatusOK, status, "%s: %s", path, body)
+			}
+			status, body := fetch(t, url+"/v1/match", `{"kind": "trial"}`)
+			require.Equal(t, http.StatusServiceUnavailable, status, body)
+			require.Contains(t, body, "server_full")
+		}
+	}
+	for _, c := range crowd {
+		require.NoError(t, c.Close())
+	}
+	require.Eventually(t, func() bool {
+		status, _ := fetch(t, url+"/v1/match", `{"kind": "trial"}`)
+		return status == http.StatusOK
+	}, 20*time.Second, 20*time.Millisecond, "when they have gone it plays on")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+}
+
+func TestAServerWithoutDescriptorsStillAnswersAndRefuses(t *testing.T) {
+	cmd, url, next := launchLimited(t, "200")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGUSR1))
+	next("hoarded: too many open files")
+	for range 2 * reserveSize { // more often than there are descriptors held
+		status, body := fetch(t, url+"/healthz", "")
+		require.Equal(t, http.StatusOK, status, body)
+		status, body = fetch(t, url+"/v1/match", `{"kind": "trial"}`)
+		require.Equal(t, http.StatusServiceUnavailable, status, body)
+		require.Contains(t, body, "server_full")
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+}
+
+func TestTheCapOfSocketsLeavesSomeDescriptors(t *testing.T) {
+	for _, c := range []struct {
+		most  int
+		limit uint64
+		want  int64
+	}{
+		{0, 0, math.MaxInt64}, {0, math.MaxUint64, math.MaxInt64}, {50, 0, 50}, {0, 1024, 896}, {5000, 1024, 896}, {100, 1024, 100}, {0, 64, 32}, {0, 1, 1},
+	} {
+		require.Equal(t, c.want, socketCap(c.most, c.limit), "%+v", c)
+	}
 }

@@ -91,8 +91,9 @@ var (
 	roomsDropped  = counter("rooms_dropped_total", "Empty rooms ended since memory was short.")
 	roomsOutgrown = counter("rooms_outgrown_total", "Rooms ended since their world took more memory than their kind may.")
 
-	build      = gauge("build_info", "1, labelled with the build of this program.", "version", "revision", "goversion")
-	logDropped = counter("log_lines_dropped_total", "Lines of the log that could not be written: what reads it was gone, or slower than they came.")
+	build          = gauge("build_info", "1, labelled with the build of this program.", "version", "revision", "goversion")
+	socketsRefused = counter("sockets_refused_total", "Sockets above the cap: they were refused, but for health checks.")
+	logDropped     = counter("log_lines_dropped_total", "Lines of the log that could not be written: what reads it was gone, or slower than they came.")
 
 	panics = counter("panics_total", "Panics that were recovered: game ended its room, connection ended itself alone.", "where")
 )
@@ -157,6 +158,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	if v := c.cfg.Version; v.Version != "" {
 		s.put(build, 1, v.Version, v.Revision, v.Go)
+	}
+	if c.cfg.SocketsRefused != nil {
+		s.put(socketsRefused, c.cfg.SocketsRefused())
 	}
 	if c.cfg.LogDropped != nil {
 		s.put(logDropped, c.cfg.LogDropped())

@@ -50,6 +50,8 @@ type Config struct {
 	Queue  func() Queue    // called in each scrape
 	Waited *room.Histogram // nanoseconds from entering a queue to the match
 
+	SocketsRefused func() int64 // called in each scrape: sockets above the cap
+
 	Version    version.Info // the zero value is left out
 	LogDropped func() int64 // called in each scrape: lines of the log that could not be written
 
