@@ -96,6 +96,9 @@ const (
 	ErrUnknownKind   = "unknown_kind"
 	ErrUnknownMode   = "unknown_mode"
 	ErrServerFull    = "server_full"
+	ErrUnavailable   = "kind_unavailable" // no room of the kind can be made at present
+	ErrTooMany       = "too_many"         // the user or the address has as many of something as they may
+	ErrFilterUnmet   = "filter_unmet"     // no room fits, nor would a new one
 	ErrRoomUnknown   = "room_unknown"
 	ErrRoomFull      = "room_full"
 	ErrRoomLocked    = "room_locked"

@@ -84,6 +84,7 @@ type Room struct {
 	emptyFrom time.Time
 	weighed   time.Time       // when the world's memory was last looked at
 	left      int             // seats given up so far
+	listed    json.RawMessage // the game's first listing data
 	ctx       context.Context // ends with the room; for slow work
 	unsent    bool            // somebody was skipped: an OnDemand room tries again
 	retry     time.Time       // then
@@ -118,6 +119,7 @@ type Info struct {
 	Spectators int             `json:"spectators,omitempty"`
 	Locked     bool            `json:"locked,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"` // what the game set with Tick.SetListing
+	First      json.RawMessage `json:"-"`              // what that was at first
 }
 
 // New makes a room and its game. It starts nothing; Run does.
@@ -380,8 +382,11 @@ func safely(ctx context.Context, work func(context.Context) ([]byte, error)) (b 
 }
 
 func (r *Room) publish() {
+	if r.listed == nil {
+		r.listed = r.core.listing
+	}
 	r.info.Store(&Info{
 		ID: r.id, Kind: r.spec.Name, Players: len(r.seats), MaxPlayers: r.spec.MaxPlayers, Spectators: len(r.watchers),
-		Locked: r.core.locked, Data: r.core.listing,
+		Locked: r.core.locked, Data: r.core.listing, First: r.listed,
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 )
@@ -23,10 +24,14 @@ type entry struct {
 	private  bool
 	password *password // nil: none is needed
 	wanted   Filter    // of the quick match that the room was made for
-	settle   func()    // tells Lobby.ended, once
+	asked    string    // the same, and the options, as one key; "" without a filter
+	maker    quota.Holder
+	settle   func() // tells Lobby.ended, once
 
-	seats    int // held and taken
-	watching int // places of spectators, held and taken
+	places   map[*Seat]struct{} // held and taken
+	others   int                // places of those who come from elsewhere than the maker
+	seats    int                // held and taken
+	watching int                // places of spectators, held and taken
 	listed   bool
 	locked   bool // by the lobby; the game may have locked the room besides
 	visited  bool // somebody took a seat, if not for long
@@ -81,8 +86,8 @@ func (e *entry) isLocked() bool { return e.locked || e.room.Info().Locked }
 // public reports whether the room is on the list for everybody.
 func (e *entry) public() bool { return !e.private && e.kind.spec.Name != ListingName }
 
-// fits reports whether the room's listing data is as f asks. A room that has not said anything yet, nobody
-// having joined, is what it was made for.
+// fits reports whether the room's listing data is as f asks. Until its first listing, a room fits the filter that it was
+// made for.
 func (e *entry) fits(f Filter) bool {
 	info := e.room.Info()
 	if len(info.Data) == 0 {
@@ -111,23 +116,37 @@ type recipe struct {
 	private  bool
 	password *password
 	wanted   Filter
-	locked   bool
-	seats    int // to hold
+	asked    string
+	quick    bool // the room may be one of those that are kept for quick matches
+	maker    quota.Holder
+	match    []Member  // whom a match is made of, who have seats whatever they have besides; nil: the maker has one
+	until    time.Time // when the caller no longer waits for its turn
+}
+
+// members are those for whom seats are held.
+func (c *recipe) members() []Member {
+	if c.match != nil {
+		return c.match
+	}
+	return []Member{{By: c.maker}}
 }
 
 // open makes a room of kind k, holds seats in it and starts it.
 func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
-	id, err := l.reserve(c.seats)
+	id, err := l.reserve(k, &c)
 	if err != nil {
 		return nil, err
 	}
 	var seed [8]byte
 	crand.Read(seed[:])
-	r, err := room.New(k.AnyKind, room.Config{
+	r, err := l.make(k, c.until, room.Config{
 		ID: id, Seed: binary.LittleEndian.Uint64(seed[:]), Options: c.options, Limits: l.cfg.Limits,
 		Registry: l.cfg.Registry, Courier: l.courier,
 		Stats: l.cfg.RoomStats, PlayerStats: l.cfg.PlayerStats, Log: l.cfg.Log,
 	})
+	if err == nil {
+		err = l.contradicts(k, c.wanted, r.Info().Data)
+	}
 
 	var e *entry
 	defer func() { // without the lock, for a log may take its time
@@ -138,27 +157,24 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.making--
-	l.players -= c.seats // they were reserved
-	var refused *room.Error
-	switch {
-	case errors.As(err, &refused): // what was asked for, not the game, is at fault
-		return nil, refused
-	case err != nil:
-		l.cfg.Stats.Broken.Add(1)
-		return nil, fmt.Errorf("making a room: %w", err)
-	case l.draining:
-		return nil, ErrDraining
+	l.players -= len(c.members()) // they were reserved
+	if err == nil && l.draining {
+		err = ErrDraining
+	}
+	if err != nil {
+		l.returnLocked(&c)
+		return nil, err
 	}
 	e = &entry{
-		room: r, kind: k, opened: time.Now(), private: c.private, password: c.password, wanted: c.wanted, locked: c.locked,
-		settle: sync.OnceFunc(l.ended.Done), listed: true,
+		room: r, kind: k, opened: time.Now(), private: c.private, password: c.password, wanted: c.wanted, asked: c.asked, maker: c.maker,
+		locked: c.match != nil, settle: sync.OnceFunc(l.ended.Done), listed: true, places: map[*Seat]struct{}{},
 	}
 	l.rooms[id], l.running[e] = e, struct{}{}
 	k.rooms = append(k.rooms, e)
 	l.cfg.Stats.Opened.Add(1)
-	seats := make([]*Seat, c.seats)
-	for i := range seats {
-		seats[i] = l.holdLocked(e, e.opened, false)
+	var seats []*Seat
+	for _, m := range c.members() {
+		seats = append(seats, l.holdLocked(e, e.opened, false, m.By))
 	}
 	if k.spec.Name == ListingName {
 		l.watchLocked(&watcher{listing: r})
@@ -172,17 +188,36 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	return seats, nil
 }
 
-// reserve reserves a place for a room with some seats held, and chooses its id.
-func (l *Lobby) reserve(seats int) (id string, err error) {
+// reserve reserves a place for a room with its seats, for the server and for those who are to have them, and chooses its id.
+func (l *Lobby) reserve(k *kind, c *recipe) (id string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	most := l.cfg.MaxRooms
+	if !c.quick {
+		most -= l.cfg.QuickRooms
+	}
+	seats := len(c.members())
 	switch {
 	case l.draining:
 		return "", ErrDraining
-	case l.strained, len(l.rooms)+l.making >= l.cfg.MaxRooms:
+	case time.Now().Before(k.hungUntil):
+		return "", hangs(k)
+	case l.strained, len(l.rooms)+l.making >= most:
 		return "", ErrFull
 	case l.players+seats > l.cfg.MaxPlayers:
 		return "", ErrFull
+	}
+	if c.match == nil {
+		if err := l.placesOf.Take(c.maker); err != nil {
+			return "", err
+		}
+	}
+	if err := l.roomsOf.Take(c.maker); err != nil {
+		l.placesOf.Give(c.maker)
+		return "", err
+	}
+	for _, m := range c.match {
+		l.placesOf.Add(m.By)
 	}
 	for id = newRoomID(); l.rooms[id] != nil; {
 		id = newRoomID()
@@ -190,6 +225,89 @@ func (l *Lobby) reserve(seats int) (id string, err error) {
 	l.making++
 	l.players += seats
 	return id, nil
+}
+
+// returnLocked gives back what reserve counted for the makers of a room that was not made.
+func (l *Lobby) returnLocked(c *recipe) {
+	l.roomsOf.Give(c.maker)
+	for _, m := range c.members() {
+		l.placesOf.Give(m.By)
+	}
+}
+
+// make calls a game's New. That of a kind may hang, and nothing can end it: then it is left to itself, and for a while no
+// other room of that kind is made, so that those who ask for one hear at once that there is none.
+func (l *Lobby) make(k *kind, until time.Time, cfg room.Config) (*room.Room, error) {
+	patience := time.NewTimer(time.Until(until))
+	defer patience.Stop()
+	select {
+	case k.news <- struct{}{}:
+	case <-patience.C:
+		return nil, hangs(k)
+	}
+	type outcome struct {
+		room *room.Room
+		err  error
+	}
+	made := make(chan outcome, 1)
+	go func() { // ends when New returns
+		defer func() { <-k.news }()
+		r, err := room.New(k.AnyKind, cfg)
+		made <- outcome{r, err}
+	}()
+	slow := time.NewTimer(slowAfter)
+	defer slow.Stop()
+	patience.Reset(stuckAfter)
+	for {
+		select {
+		case o := <-made:
+			var refused *room.Error
+			switch {
+			case errors.As(o.err, &refused): // what was asked for, not the game, is at fault
+				return nil, refused
+			case o.err != nil:
+				l.cfg.Stats.Broken.Add(1)
+				return nil, fmt.Errorf("making a room: %w", o.err)
+			}
+			return o.room, nil
+		case <-slow.C:
+			l.cfg.Stats.Slow.Add(1)
+			l.cfg.Log.Warn("a game is slow: its New has not returned", "kind", k.spec.Name, "for", slowAfter)
+		case <-patience.C:
+			l.mu.Lock()
+			k.hungUntil = time.Now().Add(stuckAfter)
+			l.mu.Unlock()
+			l.cfg.Stats.Hung.Add(1)
+			l.cfg.Log.Error("a room could not be made: the game's New does not return; it is left to itself, and no other room of the kind is made for a while",
+				"kind", k.spec.Name, "for", stuckAfter, "pause", stuckAfter)
+			return nil, hangs(k)
+		}
+	}
+}
+
+func hangs(k *kind) error { return fmt.Errorf("%w: kind %s", ErrHangs, k.spec.Name) }
+
+// contradicts says that a new room's listing data is not as the quick match asked for which it was made. Nobody may come
+// into it then: the next who asks for the same would not find it either, and so each would have a room alone.
+func (l *Lobby) contradicts(k *kind, f Filter, data json.RawMessage) error {
+	if len(f) == 0 || len(data) == 0 {
+		return nil
+	}
+	property, lists, ok := f.mismatch(propertiesOf(data))
+	if ok {
+		return nil
+	}
+	l.mu.Lock()
+	told := k.ignores
+	k.ignores = true
+	l.mu.Unlock()
+	l.cfg.Stats.Unmet.Add(1)
+	if !told {
+		l.cfg.Log.Error("a new room is not as the filter of its quick match asks: let the game's New read the options, and list what it makes of them; this is told once",
+			"kind", k.spec.Name, "property", property, "asked", f[property], "listed", lists)
+	}
+	return room.Errorf(protocol.ErrFilterUnmet, "no open room of kind %q fits the filter, nor would a new one: property %.64q is to be %v, but %s; ask for another, or say in the options what the room should be",
+		k.spec.Name, property, f[property], lists)
 }
 
 // close is called when a room's Run has returned.
@@ -226,6 +344,9 @@ func (l *Lobby) removeLocked(e *entry) {
 	}
 	e.listed = false
 	delete(l.rooms, e.room.ID())
+	if e.others == 0 {
+		l.roomsOf.Give(e.maker)
+	}
 	e.kind.rooms = slices.DeleteFunc(e.kind.rooms, func(o *entry) bool { return o == e })
 	for _, s := range l.held {
 		if s.entry == e {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
@@ -56,17 +57,46 @@ func (f Filter) check() error {
 
 func (f Filter) matches(props map[string]any) bool {
 	for name, want := range f {
-		has, ok := props[name]
-		if text, loose := want.(Text); ok && loose {
-			ok = written(has) == string(text)
-		} else {
-			ok = ok && has == want
-		}
-		if !ok {
+		if !meets(props, name, want) {
 			return false
 		}
 	}
 	return true
+}
+
+func meets(props map[string]any, name string, want any) bool {
+	has, ok := props[name]
+	if text, loose := want.(Text); ok && loose {
+		return written(has) == string(text)
+	}
+	return ok && has == want
+}
+
+// mismatch is the first property that is not as f asks, and what there is in its place.
+func (f Filter) mismatch(props map[string]any) (property, lists string, ok bool) {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		if meets(props, name, f[name]) {
+			continue
+		}
+		if has, ok := props[name]; ok {
+			return name, fmt.Sprintf("the game lists %.64v", has), false
+		}
+		return name, "the game lists nothing of that name", false
+	}
+	return "", "", true
+}
+
+// key is the same for two quick matches that ask for the same.
+func (f Filter) key(options json.RawMessage) string {
+	if len(f) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		fmt.Fprintf(&b, "%q %T %q ", name, f[name], fmt.Sprint(f[name]))
+	}
+	b.Write(options)
+	return b.String()
 }
 
 // written is a property as JSON writes it, a string without its quotes.

@@ -19,12 +19,13 @@ import (
 	"time"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 )
 
 // Why no seat can be had. What the methods return wraps one of these, or is the *room.Error with which a game's New
-// refused, or says why a game could not be made.
+// refused, or a *quota.Error or *WaitError for who has or does too much, or says why a game could not be made.
 var (
 	ErrUnknownKind = errors.New("unknown kind of room")
 	ErrListing     = errors.New("the lobby itself is joined by a quick match, without options or filter")
@@ -36,6 +37,7 @@ var (
 	ErrPassword    = errors.New("the password of the room is missing or wrong: ask whoever opened the room")
 	ErrBusy        = errors.New("too many passwords are being checked: try again in a moment")
 	ErrNotWatched  = errors.New("rooms of this kind take no spectators: join one as a player")
+	ErrHangs       = errors.New("no room can be made at present, since the game does not answer: try again later")
 )
 
 // Defaults of a Config.
@@ -44,6 +46,11 @@ const (
 	DefaultMaxPlayers = 20_000
 	DefaultSeatFor    = 15 * time.Second
 	DefaultGrace      = 10 * time.Second
+
+	DefaultUserPlaces    = 16
+	DefaultAddressPlaces = 500
+	DefaultUserRooms     = 8
+	DefaultAddressRooms  = 200
 )
 
 // How long a call into a game may run, and how often the lobby looks.
@@ -61,6 +68,16 @@ type Config struct {
 	SeatFor    time.Duration  // how long a seat is held; 15 s by default
 	Grace      time.Duration  // how long Run waits for the rooms' end; 10 s by default
 	Limits     player.Limits  // of each player
+
+	// QuickRooms are those of MaxRooms that only quick matches may make: a tenth by default, none if negative. So whoever
+	// opens rooms on purpose can't keep everybody else from playing.
+	QuickRooms int
+
+	// Places limits what each user and address may have at the same time of seats and spectators' places, held or taken: 16
+	// and 500 by default, but no address more than a quarter of MaxPlayers. Made limits likewise how many rooms they may have
+	// made in which nobody from elsewhere is: 8 and 200, but no address more than a quarter of MaxRooms. A negative number is
+	// without limit. No network has more than three quarters of MaxPlayers and MaxRooms. See package quota.
+	Places, Made quota.Limits
 
 	Registry *player.Registry // of all sessions of the server; nil: a set of its own
 
@@ -121,6 +138,8 @@ type Stats struct {
 	Stuck    atomic.Int64 // rooms given up because their game did not return
 	Slow     atomic.Int64 // calls into a game that ran for more than 2 s, stuck ones included
 	Broken   atomic.Int64 // rooms that could not be made, by a fault of their game
+	Hung     atomic.Int64 // rooms that could not be made, their game's New not having returned
+	Unmet    atomic.Int64 // quick matches refused since a new room would not be as their filter asks
 	Expired  atomic.Int64 // held seats that nobody took
 	Dropped  atomic.Int64 // empty rooms ended since memory was short
 }
@@ -132,10 +151,12 @@ type Lobby struct {
 	kinds   map[string]*kind
 	courier room.Courier
 	hashing chan struct{} // holds a token for each password that is being hashed
-	rounds  int           // hashRounds, but in tests
 	kick    chan struct{} // capacity 1: a new watcher waits for the whole list
 	checks  chan struct{} // Run receives: see Check
 	over    chan struct{} // closed when Run returns
+
+	placesOf *quota.Counter // seats and spectators' places
+	roomsOf  *quota.Counter
 
 	ctx    context.Context // of the rooms; ended by Run
 	cancel context.CancelFunc
@@ -159,8 +180,20 @@ type Lobby struct {
 type kind struct {
 	room.AnyKind
 	spec   *room.Spec
-	making sync.Mutex // Quick makes one room at a time, so that those who wait find seats in it
-	rooms  []*entry   // oldest first; guarded by Lobby.mu
+	making chan struct{} // capacity 1: Quick makes one room at a time, so that those who wait find seats in it
+	news   chan struct{} // a token for each call of New under way, those that hang included
+
+	// Lobby.mu guards the rest.
+	rooms     []*entry  // oldest first
+	hungUntil time.Time // no room is made until then, one New having hung
+	ignores   bool      // it was told that the game makes rooms other than quick matches ask for
+}
+
+// maxNews is how many rooms of a kind are made at the same time, and how many calls of New may hang.
+const maxNews = 16
+
+func newKind(k room.AnyKind, spec *room.Spec) *kind {
+	return &kind{AnyKind: k, spec: spec, making: make(chan struct{}, 1), news: make(chan struct{}, maxNews)}
 }
 
 // New returns a lobby without rooms. It starts nothing; rooms start when they are made, and Run has to be
@@ -173,6 +206,14 @@ func New(cfg Config) (*Lobby, error) {
 	orDefault(&cfg.MaxPlayers, DefaultMaxPlayers)
 	orDefault(&cfg.SeatFor, DefaultSeatFor)
 	orDefault(&cfg.Grace, DefaultGrace)
+	orShare(&cfg.QuickRooms, cfg.MaxRooms/10)
+	share := func(l *quota.Limits, user, address, all int) {
+		orShare(&l.User, user)
+		orShare(&l.Address, min(address, max(all/4, 1)))
+		orShare(&l.Network, max(all*3/4, 1))
+	}
+	share(&cfg.Places, DefaultUserPlaces, DefaultAddressPlaces, cfg.MaxPlayers)
+	share(&cfg.Made, DefaultUserRooms, DefaultAddressRooms, cfg.MaxRooms)
 	if cfg.memory == nil {
 		cfg.memory = readMemory
 	}
@@ -192,21 +233,22 @@ func New(cfg Config) (*Lobby, error) {
 		cfg.Log = slog.Default()
 	}
 	l := &Lobby{
-		cfg: cfg, kinds: map[string]*kind{}, hashing: make(chan struct{}, maxHashing), rounds: hashRounds, kick: make(chan struct{}, 1),
+		cfg: cfg, kinds: map[string]*kind{}, hashing: make(chan struct{}, maxHashing), kick: make(chan struct{}, 1),
 		checks: make(chan struct{}), over: make(chan struct{}),
+		placesOf: quota.New("seats", cfg.Places), roomsOf: quota.New("rooms", cfg.Made),
 		rooms: map[string]*entry{}, running: map[*entry]struct{}{}, held: map[string]*Seat{},
 	}
 	l.courier = courier{l}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.specs, _ = cfg.specs()
 	for i, s := range l.specs {
-		l.kinds[s.Name] = &kind{AnyKind: cfg.Kinds[i], spec: s}
+		l.kinds[s.Name] = newKind(cfg.Kinds[i], s)
 	}
 	listing, err := room.SpecOf(ListingKind())
 	if err != nil {
 		return nil, err
 	}
-	l.kinds[ListingName] = &kind{AnyKind: ListingKind(), spec: listing}
+	l.kinds[ListingName] = newKind(ListingKind(), listing)
 	return l, nil
 }
 
@@ -215,6 +257,12 @@ func orDefault[T comparable](v *T, def T) {
 	if *v == zero {
 		*v = def
 	}
+}
+
+// orShare is orDefault where a negative number stands for none.
+func orShare(n *int, def int) {
+	orDefault(n, def)
+	*n = max(*n, 0)
 }
 
 // Kinds are the kinds of room, in the order of the Config, without ListingKind. Do not change them.

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 )
@@ -116,8 +117,6 @@ func run(t *testing.T, cfg Config) (l *Lobby, stop func()) {
 	}
 	l, err := New(cfg)
 	require.NoError(t, err)
-	require.Equal(t, hashRounds, l.rounds)
-	l.rounds = 100 // under -race all of them take seconds
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
@@ -246,7 +245,7 @@ func TestHeldSeatExpires(t *testing.T) {
 				} else { // no room runs: only the seats are looked at
 					r, err := room.New(new(trial).kind("solo", 1), room.Config{ID: "x"})
 					require.NoError(t, err)
-					s = l.holdLocked(&entry{room: r}, now, false)
+					s = l.holdLocked(&entry{room: r, places: map[*Seat]struct{}{}}, now, false, quota.Holder{})
 				}
 				time.Sleep(DefaultSeatFor - time.Millisecond)
 				require.True(t, l.Held(s.ID()))
@@ -305,7 +304,7 @@ func TestRoomWithAPlaceHeldIsNeverEmpty(t *testing.T) {
 			time.Sleep(DefaultSeatFor - time.Second)
 			first, ok := l.Take(first.ID())
 			require.True(t, ok)
-			hold := func() (*Seat, error) { return l.Join(id, "") }
+			hold := func() (*Seat, error) { return l.Join(JoinOptions{Room: id}) }
 			if spectate {
 				hold = func() (*Seat, error) { return l.Spectate(SpectateOptions{Room: id}) }
 			}
@@ -345,7 +344,7 @@ func TestRoomToWhichNobodyComesEnds(t *testing.T) {
 		require.True(t, ok)
 		visited.Release()
 		time.Sleep(DefaultSeatFor - time.Second)
-		_, err := l.Join(friend.Room().ID(), "")
+		_, err := l.Join(JoinOptions{Room: friend.Room().ID()})
 		require.NoError(t, err)
 		time.Sleep(2 * time.Second)
 		require.Nil(t, l.Find(forsaken.Room().ID()))

@@ -4,6 +4,7 @@ import (
 	crand "crypto/rand"
 	"time"
 
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 )
@@ -15,10 +16,13 @@ type Seat struct {
 	id       string
 	lobby    *Lobby
 	entry    *entry
+	by       quota.Holder
 	expiry   time.Time
 	spectate bool
 
-	released bool // guarded by Lobby.mu
+	// Lobby.mu guards the rest.
+	released bool
+	counted  bool // as one that by has
 }
 
 // ID is the seat's id: 130 random bits as text. Whoever knows it may take the seat.
@@ -60,22 +64,41 @@ func (l *Lobby) Held(id string) bool {
 	return l.held[id] != nil
 }
 
-// holdLocked holds a place that the room has free. nil: the room has just ended, being empty.
-func (l *Lobby) holdLocked(e *entry, now time.Time, spectate bool) *Seat {
+// holdLocked holds a place that the room has free, for somebody of whose places it is counted already. nil: the room has
+// just ended, being empty.
+func (l *Lobby) holdLocked(e *entry, now time.Time, spectate bool, by quota.Holder) *Seat {
 	if !e.room.Expect(1) { // until the seat is released
 		e.closing = true
 		return nil
 	}
-	s := &Seat{id: crand.Text(), lobby: l, entry: e, expiry: now.Add(l.cfg.SeatFor), spectate: spectate}
+	s := &Seat{id: crand.Text(), lobby: l, entry: e, by: by, expiry: now.Add(l.cfg.SeatFor), spectate: spectate, counted: true}
 	l.held[s.id] = s
 	l.holds = append(l.holds, s)
+	e.places[s] = struct{}{}
 	if spectate {
 		e.watching++
 	} else {
 		e.seats++
 	}
 	l.players++
+	l.meetLocked(e, by, 1)
 	return s
+}
+
+// meetLocked counts who is in a room, or on the way to it, that comes from elsewhere than its maker: while there is
+// somebody, the room is not one that the maker keeps from others.
+func (l *Lobby) meetLocked(e *entry, by quota.Holder, n int) {
+	if by.Near(e.maker) || !e.listed {
+		return
+	}
+	was := e.others > 0
+	e.others += n
+	switch is := e.others > 0; {
+	case is && !was:
+		l.roomsOf.Give(e.maker)
+	case was && !is:
+		l.roomsOf.Add(e.maker)
+	}
 }
 
 func (l *Lobby) unholdLocked(s *Seat) {
@@ -96,8 +119,19 @@ func (l *Lobby) releaseLocked(s *Seat) {
 		s.entry.seats--
 	}
 	s.entry.room.Expect(-1)
+	delete(s.entry.places, s)
+	l.meetLocked(s.entry, s.by, -1)
+	l.discountLocked(s)
 	if !s.entry.stuck {
 		l.players--
+	}
+}
+
+// discountLocked no longer counts a place as one that somebody has.
+func (l *Lobby) discountLocked(s *Seat) {
+	if s.counted {
+		s.counted = false
+		l.placesOf.Give(s.by)
 	}
 }
 

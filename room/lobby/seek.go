@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/tickhall/tickhall/player/quota"
 )
 
 // CreateOptions are of a room that somebody creates. The zero value makes a public room.
 type CreateOptions struct {
+	By       quota.Holder    // whose room it is
 	Options  json.RawMessage // for the game, see room.Setup.Options
 	Private  bool            // the room is not listed, and Quick does not find it
 	Password string          // whoever joins has to know it; "" for none
@@ -17,6 +20,7 @@ type CreateOptions struct {
 
 // QuickOptions are of a quick match.
 type QuickOptions struct {
+	By      quota.Holder    // whose seat it is, as below
 	Options json.RawMessage // for the game of the room that is made if none is found
 	Filter  Filter          // only rooms whose listing data is so
 }
@@ -24,10 +28,24 @@ type QuickOptions struct {
 // SpectateOptions say what somebody wants to watch: the room called Room, or the fullest of kind Kind that fits
 // Filter.
 type SpectateOptions struct {
+	By       quota.Holder
 	Room     string
 	Password string
 	Kind     string
 	Filter   Filter
+}
+
+// JoinOptions are of a seat in a room that is known.
+type JoinOptions struct {
+	By       quota.Holder
+	Room     string // its id, as a person may have typed it
+	Password string
+}
+
+// Member is one of those for whom a match is made.
+type Member struct {
+	By   quota.Holder
+	Team int // from 1
 }
 
 // Quick holds a seat for SeatFor in the fullest public room of that kind that has one free, fits the filter
@@ -44,15 +62,49 @@ func (l *Lobby) Quick(name string, o QuickOptions) (*Seat, error) {
 	if err := o.Filter.check(); err != nil {
 		return nil, err
 	}
-	if s, err := l.hold(k, o.Filter, time.Now()); s != nil || err != nil {
+	if s, err := l.hold(k, &o, time.Now()); s != nil || err != nil {
 		return s, err
 	}
-	k.making.Lock()
-	defer k.making.Unlock()
-	if s, err := l.hold(k, o.Filter, time.Now()); s != nil || err != nil {
+	until := time.Now().Add(stuckAfter)
+	patience := time.NewTimer(stuckAfter)
+	defer patience.Stop()
+	select {
+	case k.making <- struct{}{}:
+	case <-patience.C:
+		return nil, hangs(k)
+	}
+	defer func() { <-k.making }()
+	if s, err := l.hold(k, &o, time.Now()); s != nil || err != nil {
 		return s, err // somebody made a room meanwhile
 	}
-	return one(l.open(k, recipe{options: o.Options, wanted: o.Filter, seats: 1}))
+	asked := o.Filter.key(o.Options)
+	if err := l.made(k, &o, asked); err != nil {
+		return nil, err
+	}
+	maker := o.By
+	if name == ListingName {
+		maker = quota.Holder{} // everybody's
+	}
+	return one(l.open(k, recipe{options: o.Options, wanted: o.Filter, asked: asked, quick: true, maker: maker, until: until}))
+}
+
+// made finds a room that was made for the same quick match, and was something else as soon as it said what it is.
+func (l *Lobby) made(k *kind, o *QuickOptions, asked string) error {
+	if asked == "" {
+		return nil
+	}
+	l.mu.Lock()
+	var first json.RawMessage
+	for _, e := range k.rooms {
+		if e.asked == asked && !e.over() {
+			if first = e.room.Info().First; len(first) > 0 && !o.Filter.matches(propertiesOf(first)) {
+				break
+			}
+			first = nil
+		}
+	}
+	l.mu.Unlock()
+	return l.contradicts(k, o.Filter, first)
 }
 
 // Create makes a room and holds a seat in it for SeatFor. A password takes about 50 ms.
@@ -68,30 +120,33 @@ func (l *Lobby) Create(name string, o CreateOptions) (*Seat, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(l.open(k, recipe{options: o.Options, private: o.Private, password: p, seats: 1}))
+	return one(l.open(k, recipe{options: o.Options, private: o.Private, password: p, maker: o.By, until: time.Now().Add(stuckAfter)}))
 }
 
-// Reserve makes a room that others can't join, for a match, and holds n seats in it for SeatFor: all or none.
-func (l *Lobby) Reserve(name string, n int) ([]*Seat, error) {
+// Reserve makes a room that others can't join, for a match, and holds a seat in it for each member, for SeatFor: all or none.
+func (l *Lobby) Reserve(name string, match []Member) ([]*Seat, error) {
 	k, err := l.kind(name)
 	if err != nil {
 		return nil, err
 	}
-	if n < 1 || n > k.spec.MaxPlayers {
+	if n := len(match); n < 1 || n > k.spec.MaxPlayers {
 		return nil, fmt.Errorf("a room of kind %s has %d seats, not %d", name, k.spec.MaxPlayers, n)
 	}
-	return l.open(k, recipe{locked: true, seats: n})
+	return l.open(k, recipe{match: match, until: time.Now().Add(stuckAfter)})
 }
 
-// Join holds a seat in the room with that id, as a person may have typed it. A password takes about 50 ms.
-func (l *Lobby) Join(id, password string) (*Seat, error) {
-	return l.enter(id, password, (*Lobby).joinLocked)
+// Fits says why by may not have one more seat, if so, as a *quota.Error.
+func (l *Lobby) Fits(by quota.Holder) error { return l.placesOf.Fits(by) }
+
+// Join holds a seat in a room. Who gives wrong passwords has to wait: see WaitError.
+func (l *Lobby) Join(o JoinOptions) (*Seat, error) {
+	return l.enter(o, (*Lobby).joinLocked)
 }
 
 // Spectate holds a spectator's place, which is no seat. It makes no room.
 func (l *Lobby) Spectate(o SpectateOptions) (*Seat, error) {
 	if o.Room != "" {
-		return l.enter(o.Room, o.Password, (*Lobby).watchRoomLocked)
+		return l.enter(JoinOptions{By: o.By, Room: o.Room, Password: o.Password}, (*Lobby).watchRoomLocked)
 	}
 	k, err := l.kind(o.Kind)
 	if err != nil {
@@ -119,7 +174,7 @@ func (l *Lobby) Spectate(o SpectateOptions) (*Seat, error) {
 	if best == nil {
 		return nil, fmt.Errorf("%w: there is none to watch", ErrRoomUnknown)
 	}
-	return l.placeLocked(best, now, true)
+	return l.placeLocked(best, now, true, o.By)
 }
 
 func one(seats []*Seat, err error) (*Seat, error) {
@@ -146,7 +201,7 @@ func (e *entry) open(f Filter) bool {
 }
 
 // hold holds a seat in a room that there is, nil if there is none.
-func (l *Lobby) hold(k *kind, f Filter, now time.Time) (*Seat, error) {
+func (l *Lobby) hold(k *kind, o *QuickOptions, now time.Time) (*Seat, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.draining {
@@ -156,38 +211,38 @@ func (l *Lobby) hold(k *kind, f Filter, now time.Time) (*Seat, error) {
 	for {
 		var best *entry
 		for _, e := range k.rooms {
-			if !e.full() && (best == nil || e.seats > best.seats) && !e.isLocked() && e.open(f) {
+			if !e.full() && (best == nil || e.seats > best.seats) && !e.isLocked() && e.open(o.Filter) {
 				best = e
 			}
 		}
 		if best == nil {
 			return nil, nil
 		}
-		if s, err := l.placeLocked(best, now, false); !errors.Is(err, ErrRoomUnknown) {
+		if s, err := l.placeLocked(best, now, false, o.By); !errors.Is(err, ErrRoomUnknown) {
 			return s, err
 		}
 	}
 }
 
-// enter holds a place in the room with that id. The password is checked without the lock, and what the lock guards after it.
-func (l *Lobby) enter(id, password string, place func(*Lobby, *entry, time.Time) (*Seat, error)) (*Seat, error) {
+// enter holds a place in a room. The password is checked without the lock, and what the lock guards after it.
+func (l *Lobby) enter(o JoinOptions, place func(*Lobby, *entry, time.Time, quota.Holder) (*Seat, error)) (*Seat, error) {
 	l.mu.Lock()
-	e, err := l.findLocked(id)
+	e, err := l.findLocked(o.Room)
 	l.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	if err := l.check(e.password, password); err != nil {
+	if err := l.check(e, o.Password, o.By); err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e, err = l.findLocked(id); err != nil {
+	if e, err = l.findLocked(o.Room); err != nil {
 		return nil, err
 	}
 	now := time.Now()
 	l.expireLocked(now)
-	return place(l, e, now)
+	return place(l, e, now, o.By)
 }
 
 func (l *Lobby) findLocked(id string) (*entry, error) {
@@ -201,33 +256,37 @@ func (l *Lobby) findLocked(id string) (*entry, error) {
 	return e, nil
 }
 
-func (l *Lobby) joinLocked(e *entry, now time.Time) (*Seat, error) {
+func (l *Lobby) joinLocked(e *entry, now time.Time, by quota.Holder) (*Seat, error) {
 	switch {
 	case e.isLocked():
 		return nil, ErrRoomLocked
 	case e.full():
 		return nil, ErrRoomFull
 	}
-	return l.placeLocked(e, now, false)
+	return l.placeLocked(e, now, false, by)
 }
 
-func (l *Lobby) watchRoomLocked(e *entry, now time.Time) (*Seat, error) {
+func (l *Lobby) watchRoomLocked(e *entry, now time.Time, by quota.Holder) (*Seat, error) {
 	switch places := e.kind.spec.Spectators; {
 	case places == 0:
 		return nil, fmt.Errorf("%w, kind %s", ErrNotWatched, e.kind.spec.Name)
 	case e.watching >= places:
 		return nil, fmt.Errorf("%w: all places for spectators are taken", ErrRoomFull)
 	}
-	return l.placeLocked(e, now, true)
+	return l.placeLocked(e, now, true, by)
 }
 
-// placeLocked holds a place that the room has free, if the server has.
-func (l *Lobby) placeLocked(e *entry, now time.Time, spectate bool) (*Seat, error) {
+// placeLocked holds a place that the room has free, if the server has one, and by may have it.
+func (l *Lobby) placeLocked(e *entry, now time.Time, spectate bool, by quota.Holder) (*Seat, error) {
 	if l.strained || l.players >= l.cfg.MaxPlayers {
 		return nil, ErrFull
 	}
-	if s := l.holdLocked(e, now, spectate); s != nil {
+	if err := l.placesOf.Take(by); err != nil {
+		return nil, err
+	}
+	if s := l.holdLocked(e, now, spectate, by); s != nil {
 		return s, nil
 	}
+	l.placesOf.Give(by)
 	return nil, ErrRoomUnknown
 }

@@ -64,7 +64,7 @@ func TestCapacityIsExactWhenAllJoinAtOnce(t *testing.T) {
 		var seated, full atomic.Int64
 		for i := range players {
 			wg.Go(func() {
-				s, err := l.Join(id, "")
+				s, err := l.Join(JoinOptions{Room: id})
 				if err != nil {
 					require.ErrorIs(t, err, ErrRoomFull)
 					full.Add(1)
@@ -178,7 +178,7 @@ func TestPrivateRoomIsFoundByItsCodeAlone(t *testing.T) {
 		require.NotSame(t, secret.Room(), watched.Room())
 		id := secret.Room().ID()
 		typed := " " + id[:4] + "-" + id[4:] + " "
-		require.Same(t, secret.Room(), sit(t)(l.Join(typed, "")).Room())
+		require.Same(t, secret.Room(), sit(t)(l.Join(JoinOptions{Room: typed})).Room())
 		require.Len(t, l.List(), 2, "who runs the server sees it")
 	})
 }
@@ -192,12 +192,12 @@ func TestPasswordOpensTheRoom(t *testing.T) {
 		other := sit(t)(l.Create("table", CreateOptions{Password: "swordfish"}))
 		require.NotEqual(t, s.entry.password.key, other.entry.password.key, "salted")
 		for _, wrong := range []string{"", "Swordfish", "swordfish "} {
-			_, err := l.Join(id, wrong)
+			_, err := l.Join(JoinOptions{Room: id, Password: wrong})
 			require.ErrorIs(t, err, ErrPassword)
 			_, err = l.Spectate(SpectateOptions{Room: id, Password: wrong})
 			require.ErrorIs(t, err, ErrPassword)
 		}
-		sit(t)(l.Join(id, "swordfish"))
+		sit(t)(l.Join(JoinOptions{Room: id, Password: "swordfish"}))
 		sit(t)(l.Spectate(SpectateOptions{Room: id, Password: "swordfish"}))
 		require.NotSame(t, s.Room(), sit(t)(l.Quick("table", QuickOptions{})).Room(), "quick knows no password")
 		list, err := l.Rooms(Query{})
@@ -217,13 +217,13 @@ func TestGuessersWaitForEachOther(t *testing.T) {
 			l.hashing <- struct{}{}
 		}
 		begun := time.Now()
-		_, err := l.Join(s.Room().ID(), "guess")
+		_, err := l.Join(JoinOptions{Room: s.Room().ID(), Password: "guess"})
 		require.ErrorIs(t, err, ErrBusy)
 		require.Equal(t, hashPatience, time.Since(begun))
 		for range maxHashing {
 			<-l.hashing
 		}
-		_, err = l.Join(s.Room().ID(), "guess")
+		_, err = l.Join(JoinOptions{Room: s.Room().ID(), Password: "guess"})
 		require.ErrorIs(t, err, ErrPassword, "there is a turn again")
 		require.Empty(t, l.hashing)
 	})
@@ -239,7 +239,7 @@ func TestRoomMayEndWhileItsPasswordIsChecked(t *testing.T) {
 		}
 		joined := make(chan error)
 		go func() {
-			_, err := l.Join(id, "swordfish")
+			_, err := l.Join(JoinOptions{Room: id, Password: "swordfish"})
 			joined <- err
 		}()
 		synctest.Wait()
@@ -260,13 +260,13 @@ func TestLockedRoomTakesSpectatorsOnly(t *testing.T) {
 		id := s.Room().ID()
 		require.True(t, l.Lock(id, true))
 		require.True(t, l.List()[0].Locked)
-		_, err := l.Join(id, "")
+		_, err := l.Join(JoinOptions{Room: id})
 		require.ErrorIs(t, err, ErrRoomLocked)
 		sit(t)(l.Spectate(SpectateOptions{Room: id}))
 		join(t, s) // who held a seat has it
 		require.NotSame(t, s.Room(), sit(t)(l.Quick("table", QuickOptions{})).Room())
 		require.True(t, l.Lock(id, false))
-		sit(t)(l.Join(id, ""))
+		sit(t)(l.Join(JoinOptions{Room: id}))
 		require.False(t, l.Lock("nowhere", true))
 	})
 }
@@ -277,7 +277,7 @@ func TestCloseTellsThePlayersAndTakesNobody(t *testing.T) {
 		s := sit(t)(l.Quick("table", QuickOptions{}))
 		c := join(t, s)
 		require.True(t, l.Close(s.Room().ID(), protocol.CodeRoomEnded, "enough"))
-		_, err := l.Join(s.Room().ID(), "")
+		_, err := l.Join(JoinOptions{Room: s.Room().ID()})
 		require.ErrorIs(t, err, ErrRoomUnknown)
 		require.NotSame(t, s.Room(), sit(t)(l.Quick("table", QuickOptions{})).Room())
 		time.Sleep(time.Second)
@@ -336,14 +336,14 @@ func TestServerIsFullOfPlayers(t *testing.T) {
 		l, _ := run(t, Config{Kinds: []room.AnyKind{tableKind(10, 10)}, MaxPlayers: 3})
 		a := sit(t)(l.Quick("table", QuickOptions{}))
 		b := sit(t)(l.Spectate(SpectateOptions{Kind: "table"}))
-		_, err := l.Reserve("table", 2)
+		_, err := l.Reserve("table", make([]Member, 2))
 		require.ErrorIs(t, err, ErrFull)
 		c := sit(t)(l.Create("table", CreateOptions{}))
 		id := a.Room().ID()
 		for name, seek := range map[string]func() (*Seat, error){
 			"quick":        func() (*Seat, error) { return l.Quick("table", QuickOptions{}) },
 			"create":       func() (*Seat, error) { return l.Create("table", CreateOptions{}) },
-			"join":         func() (*Seat, error) { return l.Join(id, "") },
+			"join":         func() (*Seat, error) { return l.Join(JoinOptions{Room: id}) },
 			"watch":        func() (*Seat, error) { return l.Spectate(SpectateOptions{Room: id}) },
 			"watch one":    func() (*Seat, error) { return l.Spectate(SpectateOptions{Kind: "table"}) },
 			"see the list": func() (*Seat, error) { return l.Quick(ListingName, QuickOptions{}) },
@@ -362,16 +362,16 @@ func TestServerIsFullOfPlayers(t *testing.T) {
 func TestReserveHoldsAllSeatsOfAMatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := run(t, Config{Kinds: []room.AnyKind{tableKind(4, 0)}})
-		seats, err := l.Reserve("table", 3)
+		seats, err := l.Reserve("table", make([]Member, 3))
 		require.NoError(t, err)
 		require.Len(t, seats, 3)
 		require.NotSame(t, seats[0].Room(), sit(t)(l.Quick("table", QuickOptions{})).Room(), "no stranger gets in")
-		_, err = l.Join(seats[0].Room().ID(), "")
+		_, err = l.Join(JoinOptions{Room: seats[0].Room().ID()})
 		require.ErrorIs(t, err, ErrRoomLocked)
 		for _, s := range seats {
 			require.True(t, l.Held(s.ID()))
 		}
-		_, err = l.Reserve("table", 5)
+		_, err = l.Reserve("table", make([]Member, 5))
 		require.ErrorContains(t, err, "4 seats")
 		time.Sleep(DefaultSeatFor + time.Second)
 		require.False(t, l.Held(seats[0].ID()))
@@ -386,7 +386,7 @@ func TestNobodyGetsInWhileDraining(t *testing.T) {
 		for name, seek := range map[string]func() (*Seat, error){
 			"quick":     func() (*Seat, error) { return l.Quick("table", QuickOptions{}) },
 			"create":    func() (*Seat, error) { return l.Create("table", CreateOptions{}) },
-			"join":      func() (*Seat, error) { return l.Join(id, "") },
+			"join":      func() (*Seat, error) { return l.Join(JoinOptions{Room: id}) },
 			"watch":     func() (*Seat, error) { return l.Spectate(SpectateOptions{Room: id}) },
 			"watch one": func() (*Seat, error) { return l.Spectate(SpectateOptions{Kind: "table"}) },
 		} {

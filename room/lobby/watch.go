@@ -133,5 +133,8 @@ func (l *Lobby) letGo(e *entry) bool {
 	l.removeLocked(e)
 	e.stuck = true
 	l.players -= e.seats + e.watching // nobody knows when the room will release them
+	for s := range e.places {
+		l.discountLocked(s)
+	}
 	return true
 }

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
@@ -48,6 +50,9 @@ const (
 	// DefaultMaxWaiting is that of a Config.
 	DefaultMaxWaiting = 20_000
 
+	DefaultUserPlaces    = 8
+	DefaultAddressPlaces = 500
+
 	roundEvery    = time.Second            // since windows widen and clients vanish
 	gatherFor     = 100 * time.Millisecond // how long a newcomer waits for a round at the most; others come along
 	progressEvery = 5 * time.Second        // between two events that tell a waiting user of progress
@@ -70,8 +75,10 @@ const (
 // Rooms opens rooms for matches. *lobby.Lobby does.
 type Rooms interface {
 	Kinds() []*room.Spec
-	// Reserve makes a room and holds n seats in it. Of its errors lobby.ErrFull is expected: the players wait on.
-	Reserve(kind string, n int) ([]*lobby.Seat, error)
+	// Reserve makes a room and holds a seat in it for each member. Of its errors lobby.ErrFull is expected: the players wait on.
+	Reserve(kind string, match []lobby.Member) ([]*lobby.Seat, error)
+	// Fits says why somebody may not have one more seat, if so.
+	Fits(by quota.Holder) error
 	// Take takes a held seat, so that it can be released.
 	Take(seat string) (*lobby.Seat, bool)
 	// Held reports whether Take would find the seat.
@@ -83,8 +90,13 @@ type Config struct {
 	Rooms      Rooms            // required
 	Registry   *player.Registry // through which users are told, in the rooms that they are in; nil: they are not
 	MaxWaiting int              // players, in all queues; 20,000 by default
-	Stats      *Stats           // nil: a set of its own
-	Log        *slog.Logger     // nil: slog.Default
+
+	// Places limits what each user and address may have of places in queues at the same time: 8 and 500 by default, but no
+	// address more than a quarter of MaxWaiting, and no network more than three quarters. A negative number is without limit.
+	Places quota.Limits
+
+	Stats *Stats       // nil: a set of its own
+	Log   *slog.Logger // nil: slog.Default
 }
 
 // Stats counts what happens to those who wait.
@@ -105,6 +117,7 @@ type Stats struct {
 type Request struct {
 	Kind       string
 	Who        room.Identity // the user has one place in the queue of a kind: a new one replaces it
+	Addr       netip.Addr    // from where
 	Skill      float64       // as the client says, for kinds whose QueueRules have ClientSkill; else 0
 	Properties map[string]string
 	Party      string
@@ -114,6 +127,9 @@ type Request struct {
 	Reply func(now time.Time, seat *lobby.Seat, team int) protocol.MatchReply
 }
 
+// by is who is to have the place, and the seat.
+func (r *Request) by() quota.Holder { return quota.Holder{User: r.Who.User, Addr: r.Addr} }
+
 // alike reports whether o asks for the same match as r, so that it may stand in its place.
 func (r *Request) alike(o *Request) bool {
 	return r.Skill == o.Skill && r.Party == o.Party && r.PartySize == o.PartySize && maps.Equal(r.Properties, o.Properties)
@@ -122,7 +138,8 @@ func (r *Request) alike(o *Request) bool {
 // Matchmaker is the queues of one server.
 type Matchmaker struct {
 	cfg  Config
-	done chan struct{} // closed when Run returns
+	done chan struct{}  // closed when Run returns
+	held *quota.Counter // places of those who wait
 
 	mu      sync.Mutex
 	stopped bool
@@ -188,8 +205,20 @@ func New(cfg Config) (*Matchmaker, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	for _, f := range []struct {
+		limit   *int
+		byUsual int
+	}{
+		{&cfg.Places.User, DefaultUserPlaces}, {&cfg.Places.Address, min(DefaultAddressPlaces, max(cfg.MaxWaiting/4, 1))},
+		{&cfg.Places.Network, max(cfg.MaxWaiting*3/4, 1)},
+	} {
+		if *f.limit == 0 {
+			*f.limit = f.byUsual
+		}
+		*f.limit = max(*f.limit, 0)
+	}
 	m := &Matchmaker{
-		cfg: cfg, done: make(chan struct{}), queues: map[string]*queue{}, places: map[string]*place{},
+		cfg: cfg, done: make(chan struct{}), held: quota.New("places in queues", cfg.Places), queues: map[string]*queue{}, places: map[string]*place{},
 	}
 	for _, s := range cfg.Rooms.Kinds() {
 		if s.Queue != nil {
@@ -202,7 +231,7 @@ func New(cfg Config) (*Matchmaker, error) {
 // Enter puts a player into a queue and returns how things stand there; QueueReply.Queue names the place. A place
 // that the user has already is replaced, and whoever polls for it gets ErrReplaced. If both ask for the same match, the new
 // one goes on with the waiting of the old one, and takes over its match if there is one by now whose seat is still held. The
-// error is ErrFull, ErrStopped, ctx's, wraps ErrSkill or lobby.ErrUnknownKind, or is a *room.Error that says what to change.
+// error is ErrFull, ErrStopped, ctx's, a *quota.Error, wraps ErrSkill or lobby.ErrUnknownKind, or is a *room.Error that says what to change.
 func (m *Matchmaker) Enter(ctx context.Context, now time.Time, r Request) (protocol.QueueReply, error) {
 	q, err := m.check(&r)
 	if err != nil {
@@ -225,6 +254,14 @@ func (m *Matchmaker) Enter(ctx context.Context, now time.Time, r Request) (proto
 	if err := q.admits(&r); err != nil {
 		return protocol.QueueReply{}, err
 	}
+	if err := m.cfg.Rooms.Fits(r.by()); err != nil {
+		return protocol.QueueReply{}, err
+	}
+	if q.waiting[user] == nil {
+		if err := m.held.Fits(r.by()); err != nil {
+			return protocol.QueueReply{}, err
+		}
+	}
 	p := &place{id: crand.Text(), request: r, queue: q, since: now, seen: now, told: now, news: make(chan struct{})}
 	m.places[p.id] = p
 	for _, old := range []*place{q.waiting[user], q.matched[user]} {
@@ -236,6 +273,7 @@ func (m *Matchmaker) Enter(ctx context.Context, now time.Time, r Request) (proto
 		return p.progress(now), nil // the next poll brings it
 	}
 	q.waiting[user] = p
+	m.held.Add(r.by()) // the place that it replaced is no longer counted
 	if r.Party != "" {
 		if q.parties[r.Party] == nil {
 			q.parties[r.Party] = map[string]*place{}
@@ -516,6 +554,7 @@ func (m *Matchmaker) dequeueLocked(p *place) {
 		return
 	}
 	delete(q.waiting, p.request.Who.User)
+	m.held.Give(p.request.by())
 	m.countLocked(-1)
 	if code := p.request.Party; code != "" {
 		if delete(q.parties[code], p.request.Who.User); len(q.parties[code]) == 0 {

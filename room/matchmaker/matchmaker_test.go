@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/wire"
 	"github.com/tickhall/tickhall/room"
@@ -79,7 +81,7 @@ func newHall(t *testing.T, cfg lobby.Config, change func(*Config)) *hall {
 // request is one of a new user.
 func (h *hall) request(kind string, change func(*Request)) Request {
 	h.next++
-	r := Request{Kind: kind, Who: room.Identity{User: fmt.Sprint("user", h.next)}}
+	r := Request{Kind: kind, Who: room.Identity{User: fmt.Sprint("user", h.next)}, Addr: netip.MustParseAddr("127.0.0.1")}
 	if change != nil {
 		change(&r)
 	}
@@ -476,6 +478,70 @@ func TestGameThatCannotBeMadeIsCounted(t *testing.T) {
 	})
 }
 
+func TestGameThatHangsHoldsUpItsOwnQueueAlone(t *testing.T) {
+	release := make(chan struct{})
+	hanging := room.Kind[struct{}]{Name: "hanging", Queue: &room.QueueRules{}, New: func(*room.Setup) (room.Game[struct{}], error) {
+		<-release
+		return still{}, nil
+	}}
+	inHall(t, lobby.Config{Kinds: []room.AnyKind{hanging, kindOf("duel", &room.QueueRules{}, nil)}}, nil, func(t *testing.T, h *hall) {
+		release = make(chan struct{}) // of the bubble
+		a := h.enter("hanging", nil)
+		h.enter("hanging", nil)
+		time.Sleep(time.Second)
+		c, d := h.enter("duel", nil), h.enter("duel", nil)
+		time.Sleep(time.Second)
+		require.Equal(t, h.matched(c).Room, h.matched(d).Room)
+		h.progress(a)
+		time.Sleep(15 * time.Second)
+		require.Positive(t, h.stats.Failed.Load())
+		close(release)
+		time.Sleep(time.Second)
+	})
+}
+
+func TestPlacesInQueuesAreLimited(t *testing.T) {
+	kinds := []room.AnyKind{
+		kindOf("a", &room.QueueRules{Teams: 9}, nil), kindOf("b", &room.QueueRules{Teams: 9}, nil), kindOf("c", &room.QueueRules{Teams: 9}, nil),
+	}
+	inHall(t, lobby.Config{Kinds: kinds}, func(c *Config) { c.Places = quota.Limits{User: 2, Address: 3} }, func(t *testing.T, h *hall) {
+		of := func(user, addr string) func(r *Request) {
+			return func(r *Request) { r.Who.User, r.Addr = user, netip.MustParseAddr(addr) }
+		}
+		refused := func(kind, user, addr, says string) {
+			_, err := h.Enter(t.Context(), time.Now(), h.request(kind, of(user, addr)))
+			require.ErrorContains(t, err, says)
+			require.ErrorAs(t, err, new(*quota.Error))
+		}
+		first := h.enter("a", of("ada", "192.0.2.1"))
+		h.enter("b", of("ada", "192.0.2.1"))
+		refused("c", "ada", "198.51.100.1", "you have 2 places in queues")
+		h.enter("b", of("ada", "192.0.2.1")) // replaces one
+		h.enter("a", of("bob", "192.0.2.1"))
+		refused("a", "eve", "192.0.2.1", "at your address have 3 places")
+		h.enter("a", of("eve", "127.0.0.1"))
+		require.NoError(t, h.Cancel(first))
+		h.enter("a", of("dan", "192.0.2.1"))
+		time.Sleep(VanishAfter + time.Second)
+		h.enter("a", of("ada", "192.0.2.1"))
+		h.enter("b", of("ada", "192.0.2.1"))
+		h.enter("b", of("bob", "192.0.2.1"))
+	})
+	duel := []room.AnyKind{kindOf("duel", &room.QueueRules{}, nil)}
+	inHall(t, lobby.Config{Kinds: duel, Places: quota.Limits{User: 1}}, nil, func(t *testing.T, h *hall) {
+		ada := func(r *Request) { r.Who.User, r.Addr = "ada", netip.MustParseAddr("192.0.2.1") }
+		first := h.enter("duel", ada)
+		h.enter("duel", nil)
+		time.Sleep(time.Second)
+		seat, ok := h.lobby.Take(strings.TrimPrefix(h.matched(first).Ticket, "ticket "))
+		require.True(t, ok)
+		_, err := h.Enter(t.Context(), time.Now(), h.request("duel", ada))
+		require.ErrorContains(t, err, "you have 1 seats", "the seat of a match counts")
+		seat.Release()
+		h.enter("duel", ada)
+	})
+}
+
 func TestStopEndsEveryPoll(t *testing.T) {
 	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
 		a := h.enter("duel", nil)
@@ -591,11 +657,11 @@ type meddler struct {
 	during atomic.Pointer[func()] // once
 }
 
-func (m *meddler) Reserve(kind string, n int) ([]*lobby.Seat, error) {
+func (m *meddler) Reserve(kind string, match []lobby.Member) ([]*lobby.Seat, error) {
 	if f := m.during.Swap(nil); f != nil {
 		(*f)()
 	}
-	return m.Lobby.Reserve(kind, n)
+	return m.Lobby.Reserve(kind, match)
 }
 
 func TestWhoLeavesWhileTheRoomIsMadeGetsNoSeat(t *testing.T) {

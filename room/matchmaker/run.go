@@ -143,7 +143,11 @@ func (m *Matchmaker) open(q *queue, match Match, places []*place) bool {
 	if m.anyLeft(members) {
 		return true // somebody left: the others are in the next round
 	}
-	seats, err := m.cfg.Rooms.Reserve(q.kind, len(members))
+	roster := make([]lobby.Member, len(members))
+	for i, p := range members {
+		roster[i] = lobby.Member{By: p.request.by(), Team: teams[i]}
+	}
+	seats, err := m.cfg.Rooms.Reserve(q.kind, roster)
 	now := time.Now()
 	if err != nil {
 		m.fail(q.kind, members, err)
@@ -199,6 +203,9 @@ func (m *Matchmaker) fail(kind string, members []*place, err error) {
 		return
 	}
 	m.cfg.Stats.Failed.Add(1)
+	if errors.Is(err, lobby.ErrHangs) {
+		return // the lobby has told of it
+	}
 	m.cfg.Log.Error("a match could not be opened: its players wait on", "kind", kind, "players", len(members), "error", err)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 )
 
@@ -22,6 +23,7 @@ type Conn struct {
 	ws      *gws.Conn
 	net     *netConn
 	addr    string
+	by      quota.Holder // of whose connections it is counted
 	room    Room
 	beat    player.Beat
 

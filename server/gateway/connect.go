@@ -16,6 +16,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/server/api"
@@ -91,6 +92,9 @@ func (g *Gateway) probe(w http.ResponseWriter, r *http.Request) *refusal {
 	if e != nil {
 		return e
 	}
+	if err := g.open.Fits(quota.Holder{Addr: g.clientAddr(r)}); err != nil {
+		return g.tooMany(err)
+	}
 	return refuseUpgrade(w)
 }
 
@@ -118,15 +122,21 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) *refusal {
 	if e := checkHandshake(w, r); e != nil {
 		return e
 	}
+	by := quota.Holder{User: a.ticket.User, Addr: g.clientAddr(r)} // a resume's user has the seat already
+	if err := g.open.Take(by); err != nil {
+		return g.tooMany(err)
+	}
 	var seat Seat
 	if a.resume.Token == "" {
 		var ok bool
 		if seat, ok = g.cfg.Lobby.Take(a.ticket.Seat); !ok {
+			g.open.Give(by)
 			return ticketUsed()
 		}
 	}
 	c, err := g.hijack(w, r)
 	if err != nil {
+		g.open.Give(by)
 		if seat != nil {
 			seat.Release()
 		}
@@ -135,9 +145,9 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) *refusal {
 		}
 		return nil // it has been answered, or there is nobody to answer
 	}
-	c.room, c.addr = a.room, "unknown"
-	if addr := g.clientAddr(r); addr.IsValid() {
-		c.addr = addr.String()
+	c.room, c.addr, c.by = a.room, "unknown", by
+	if by.Addr.IsValid() {
+		c.addr = by.Addr.String()
 	}
 	g.add(c)
 	// A goroutine of its own, so that what this request holds in memory goes when the handler returns.

@@ -175,7 +175,7 @@ type fakeLobby struct {
 	// What was asked for last.
 	quick    lobby.QuickOptions
 	create   lobby.CreateOptions
-	join     string
+	join     lobby.JoinOptions
 	spectate lobby.SpectateOptions
 	query    lobby.Query
 }
@@ -213,10 +213,10 @@ func (l *fakeLobby) Create(kind string, o lobby.CreateOptions) (Seat, error) {
 	return l.holdLocked(kind, false)
 }
 
-func (l *fakeLobby) Join(id, password string) (Seat, error) {
+func (l *fakeLobby) Join(o lobby.JoinOptions) (Seat, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.join = id + " " + password
+	l.join = o
 	return l.holdLocked("arena", false)
 }
 

@@ -8,6 +8,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
@@ -41,6 +43,9 @@ const (
 	DefaultConnectionsBurst     = 400
 	DefaultMatchesPerSecond     = 10
 	DefaultMatchesBurst         = 200
+
+	DefaultUserOpen    = 16
+	DefaultAddressOpen = 500
 )
 
 // Config is what a Gateway needs. The zero value of each field but Lobby and Tickets is its default.
@@ -66,6 +71,9 @@ type Config struct {
 	// the list of rooms are limited as matches are, and counted apart. An IPv6 network of 64 bits counts as one address. Clients
 	// on this machine are not limited, unless a proxy forwards their requests; all whose address is unknown count as one.
 	Connections, Matches Limit
+	// Open limits the connections that each user and address may have open at the same time: 16 and 500 by default. A
+	// negative number is without limit. See package quota.
+	Open quota.Limits
 
 	Heartbeat    time.Duration // between the pings of a connection; 15 s by default
 	WriteTimeout time.Duration // in which a peer must read 16 KiB that wait for it; 10 s by default
@@ -108,6 +116,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.JoinTimeout, DefaultJoinTimeout)
 	c.Connections = c.Connections.withDefault(Limit{DefaultConnectionsPerSecond, DefaultConnectionsBurst})
 	c.Matches = c.Matches.withDefault(Limit{DefaultMatchesPerSecond, DefaultMatchesBurst})
+	c.Open = openLimits(c.Open)
 	if c.Stats == nil {
 		c.Stats = new(Stats)
 	}
@@ -115,6 +124,10 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.Default()
 	}
 	return c
+}
+
+func openLimits(l quota.Limits) quota.Limits {
+	return quota.Limits{User: max(cmp.Or(l.User, DefaultUserOpen), 0), Address: max(cmp.Or(l.Address, DefaultAddressOpen), 0), Network: max(l.Network, 0)}
 }
 
 func orDefault(d *time.Duration, def time.Duration) {
@@ -136,7 +149,7 @@ type Lobby interface {
 type Holder interface {
 	Quick(kind string, o lobby.QuickOptions) (Seat, error)
 	Create(kind string, o lobby.CreateOptions) (Seat, error)
-	Join(id, password string) (Seat, error)
+	Join(o lobby.JoinOptions) (Seat, error)
 	Spectate(o lobby.SpectateOptions) (Seat, error)
 }
 
@@ -188,8 +201,9 @@ type Gateway struct {
 	upgrader    *gws.Upgrader
 	connections *limiter
 	matches     *limiter
-	lists       *limiter  // requests for the list of rooms
-	proxied     sync.Once // a warning
+	open        *quota.Counter // connections
+	lists       *limiter       // requests for the list of rooms
+	proxied     sync.Once      // a warning
 
 	ctx    context.Context // ends when Close begins; rooms are asked under it
 	cancel context.CancelFunc
@@ -227,6 +241,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.connections = newLimiter(cfg.Connections, maxAddresses)
 	g.matches = newLimiter(cfg.Matches, maxAddresses)
 	g.lists = newLimiter(cfg.Matches, maxAddresses)
+	g.open = quota.New("connections", cfg.Open)
 	g.upgrader = newUpgrader()
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil
@@ -350,6 +365,7 @@ func (g *Gateway) remove(c *Conn, how outcome) {
 	g.mu.Lock()
 	delete(g.conns, c)
 	g.mu.Unlock()
+	g.open.Give(c.by)
 	g.stats.Open.Add(-1)
 	g.stats.closed[how].Add(1)
 }

@@ -27,7 +27,7 @@ func (l fromLobby) Create(kind string, o lobby.CreateOptions) (Seat, error) {
 	return seated(l.Lobby.Create(kind, o))
 }
 
-func (l fromLobby) Join(id, password string) (Seat, error) { return seated(l.Lobby.Join(id, password)) }
+func (l fromLobby) Join(o lobby.JoinOptions) (Seat, error) { return seated(l.Lobby.Join(o)) }
 
 func (l fromLobby) Spectate(o lobby.SpectateOptions) (Seat, error) {
 	return seated(l.Lobby.Spectate(o))

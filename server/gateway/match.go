@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
@@ -93,10 +94,11 @@ func (g *Gateway) seek(w http.ResponseWriter, r *http.Request) (any, *refusal) {
 		return nil, e
 	}
 	a := answer{gateway: g, person: person, url: g.connectURL(r)}
+	by := quota.Holder{User: person.User, Addr: g.clientAddr(r)}
 	if req.Mode == protocol.ModeQueue {
-		return g.enqueue(r.Context(), now, &req, a)
+		return g.enqueue(r.Context(), now, &req, by.Addr, a)
 	}
-	seat, err := g.hold(&req, q)
+	seat, err := g.hold(&req, q, by)
 	if err != nil {
 		return nil, g.noSeat(req.Kind, err)
 	}
@@ -133,17 +135,17 @@ func (g *Gateway) banned(now time.Time, user string) *refusal {
 }
 
 // hold holds a place in a room.
-func (g *Gateway) hold(req *protocol.MatchRequest, q question) (Seat, error) {
+func (g *Gateway) hold(req *protocol.MatchRequest, q question, by quota.Holder) (Seat, error) {
 	l := g.cfg.Lobby
 	switch {
 	case req.Spectate:
-		return l.Spectate(lobby.SpectateOptions{Kind: req.Kind, Filter: q.filter, Room: req.Room, Password: req.Password})
+		return l.Spectate(lobby.SpectateOptions{By: by, Kind: req.Kind, Filter: q.filter, Room: req.Room, Password: req.Password})
 	case req.Mode == protocol.ModeJoin:
-		return l.Join(req.Room, req.Password)
+		return l.Join(lobby.JoinOptions{By: by, Room: req.Room, Password: req.Password})
 	case req.Mode == protocol.ModeCreate:
-		return l.Create(req.Kind, lobby.CreateOptions{Options: q.options, Private: req.Private, Password: req.Password})
+		return l.Create(req.Kind, lobby.CreateOptions{By: by, Options: q.options, Private: req.Private, Password: req.Password})
 	}
-	return l.Quick(req.Kind, lobby.QuickOptions{Options: q.options, Filter: q.filter})
+	return l.Quick(req.Kind, lobby.QuickOptions{By: by, Options: q.options, Filter: q.filter})
 }
 
 // answer makes replies for one player.
@@ -265,10 +267,26 @@ func modeNames() string {
 
 func quoted(names []string) string { return `"` + strings.Join(names, `", "`) + `"` }
 
+// tooMany refuses who has as many of something as one may, for which err is a *quota.Error.
+func (g *Gateway) tooMany(err error) *refusal {
+	var e *quota.Error
+	if errors.As(err, &e) {
+		g.stats.countShare(e)
+	}
+	return refusef(protocol.ErrTooMany, "%v", err).after(retryAfter)
+}
+
 // noSeat says why the lobby holds no seat.
 func (g *Gateway) noSeat(kind string, err error) *refusal {
 	var refused *room.Error
+	var wait *lobby.WaitError
 	switch {
+	case errors.As(err, new(*quota.Error)):
+		return g.tooMany(err)
+	case errors.As(err, &wait):
+		return refusef(protocol.ErrRateLimited, "%v", err).after(wait.Wait)
+	case errors.Is(err, lobby.ErrHangs):
+		return refusef(protocol.ErrUnavailable, "%v", err).after(retryAfter)
 	case errors.As(err, &refused): // by the game, or of what the lobby was asked
 		return refusef(refused.Code, "%s", refused.Message).with(http.StatusBadRequest)
 	case errors.Is(err, lobby.ErrUnknownKind):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
@@ -55,6 +57,7 @@ func (s somebody) Identify(context.Context, http.Header, *protocol.MatchRequest)
 }
 
 func TestEachModeAsksTheLobbyForWhatItNeeds(t *testing.T) {
+	ada := quota.Holder{User: "ada", Addr: netip.MustParseAddr("192.0.2.1")} // httptest's
 	for _, c := range []struct {
 		name, body string
 		check      func(t *testing.T, l *fakeLobby)
@@ -65,22 +68,22 @@ func TestEachModeAsksTheLobbyForWhatItNeeds(t *testing.T) {
 			require.Equal(t, lobby.Filter{"map": "ice", "level": 3.0, "hard": true}, l.quick.Filter)
 		}},
 		{name: "what says nothing does not count", body: `{"kind":"arena","options":null,"filter":{},"password":"","skill":0,"spectate":false}`, check: func(t *testing.T, l *fakeLobby) {
-			require.Zero(t, l.quick)
+			require.Equal(t, lobby.QuickOptions{By: ada}, l.quick)
 		}},
 		{name: "create", body: `{"kind":"arena","mode":"create","options":{"map":"ice"},"private":true,"password":"swordfish"}`, check: func(t *testing.T, l *fakeLobby) {
-			require.Equal(t, lobby.CreateOptions{Options: json.RawMessage(`{"map":"ice"}`), Private: true, Password: "swordfish"}, l.create)
+			require.Equal(t, lobby.CreateOptions{By: ada, Options: json.RawMessage(`{"map":"ice"}`), Private: true, Password: "swordfish"}, l.create)
 		}},
 		{name: "join", body: `{"mode":"join","room":"K7M2-X9","password":"swordfish"}`, check: func(t *testing.T, l *fakeLobby) {
-			require.Equal(t, "K7M2-X9 swordfish", l.join)
+			require.Equal(t, lobby.JoinOptions{By: ada, Room: "K7M2-X9", Password: "swordfish"}, l.join)
 		}},
 		{name: "join what one knows the kind of", body: `{"mode":"join","kind":"arena","room":"x"}`, check: func(t *testing.T, l *fakeLobby) {
-			require.Equal(t, "x ", l.join)
+			require.Equal(t, lobby.JoinOptions{By: ada, Room: "x"}, l.join)
 		}},
 		{name: "watch one", body: `{"kind":"arena","spectate":true,"filter":{"map":"ice"}}`, spectator: true, check: func(t *testing.T, l *fakeLobby) {
-			require.Equal(t, lobby.SpectateOptions{Kind: "arena", Filter: lobby.Filter{"map": "ice"}}, l.spectate)
+			require.Equal(t, lobby.SpectateOptions{By: ada, Kind: "arena", Filter: lobby.Filter{"map": "ice"}}, l.spectate)
 		}},
 		{name: "watch this one", body: `{"mode":"join","room":"x","password":"y","spectate":true}`, spectator: true, check: func(t *testing.T, l *fakeLobby) {
-			require.Equal(t, lobby.SpectateOptions{Room: "x", Password: "y"}, l.spectate)
+			require.Equal(t, lobby.SpectateOptions{By: ada, Room: "x", Password: "y"}, l.spectate)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -228,7 +231,7 @@ func TestQueueIsEnteredAskedAndLeft(t *testing.T) {
 	require.NotNil(t, q.entered.Reply)
 	q.entered.Reply = nil
 	require.Equal(t, matchmaker.Request{
-		Kind: "arena", Who: room.Identity{User: "ada", Name: "Ada"}, Skill: 1500, Properties: map[string]string{"region": "eu"}, Party: "x", PartySize: 2,
+		Kind: "arena", Who: room.Identity{User: "ada", Name: "Ada"}, Addr: netip.MustParseAddr("192.0.2.1"), Skill: 1500, Properties: map[string]string{"region": "eu"}, Party: "x", PartySize: 2,
 	}, q.entered)
 
 	place := func(method, query string) *http.Request {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -15,12 +16,12 @@ import (
 )
 
 // enqueue gives a player a place in a queue.
-func (g *Gateway) enqueue(ctx context.Context, now time.Time, req *protocol.MatchRequest, a answer) (any, *refusal) {
+func (g *Gateway) enqueue(ctx context.Context, now time.Time, req *protocol.MatchRequest, addr netip.Addr, a answer) (any, *refusal) {
 	if g.cfg.Queue == nil {
 		return nil, refusef(protocol.ErrBadRequest, "this server has no queues: use mode %q", protocol.ModeQuick)
 	}
 	reply, err := g.cfg.Queue.Enter(ctx, now, matchmaker.Request{
-		Kind: req.Kind, Who: room.Identity{User: a.person.User, Name: a.person.Name, Claims: a.person.Claims}, Skill: req.Skill, Properties: req.Properties, Party: req.Party, PartySize: req.PartySize,
+		Kind: req.Kind, Who: room.Identity{User: a.person.User, Name: a.person.Name, Claims: a.person.Claims}, Addr: addr, Skill: req.Skill, Properties: req.Properties, Party: req.Party, PartySize: req.PartySize,
 		Reply: func(now time.Time, seat *lobby.Seat, team int) protocol.MatchReply {
 			g.stats.Matches.Add(1)
 			return a.reply(now, fromSeat{seat}, team)

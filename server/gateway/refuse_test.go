@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
@@ -111,6 +113,14 @@ func TestMatchRefuses(t *testing.T) {
 			change: func(_ *edge, r *http.Request) { r.Header.Set("Origin", "null") }},
 		{name: "full", body: `{"kind":"arena"}`, status: 503, code: "server_full", header: "Retry-After", want: "5",
 			change: func(e *edge, _ *http.Request) { e.lobby.err = lobby.ErrFull }},
+		{name: "too many at the same time", body: `{"kind":"arena"}`, status: 429, code: "too_many", says: "have 7 seats", header: "Retry-After", want: "5",
+			change: func(e *edge, _ *http.Request) { e.lobby.err = &quota.Error{What: "seats", Of: "address", Limit: 7} }},
+		{name: "a game that hangs", body: `{"kind":"arena"}`, status: 503, code: "kind_unavailable", header: "Retry-After", want: "5",
+			change: func(e *edge, _ *http.Request) { e.lobby.err = fmt.Errorf("%w: kind arena", lobby.ErrHangs) }},
+		{name: "too many passwords", body: `{"mode":"join","room":"x","password":"y"}`, status: 429, code: "rate_limited", header: "Retry-After", want: "9",
+			change: func(e *edge, _ *http.Request) { e.lobby.err = &lobby.WaitError{Wait: 9 * time.Second} }},
+		{name: "what no room is like", body: `{"kind":"arena","filter":{"map":"ice"}}`, status: 400, code: "filter_unmet",
+			change: func(e *edge, _ *http.Request) { e.lobby.err = room.Errorf("filter_unmet", "no such map") }},
 		{name: "draining", body: `{"kind":"arena"}`, status: 503, code: "shutting_down", header: "Retry-After", want: "5",
 			change: func(e *edge, _ *http.Request) { e.lobby.err = lobby.ErrDraining }},
 		{name: "a game that can't be made", body: `{"kind":"arena"}`, status: 500, code: "internal",
@@ -242,6 +252,18 @@ func TestConnectRefuses(t *testing.T) {
 			change: func(_ *edge, r *http.Request) { r.Header.Set("Origin", "https://evil.test") }},
 		{name: "closing", query: good, status: 503, code: "shutting_down",
 			change: func(e *edge, _ *http.Request) { require.NoError(e.t, e.Close(context.Background())) }},
+		{name: "too many at the same time", query: good, status: 429, code: "too_many", says: "500 connections",
+			change: func(e *edge, r *http.Request) {
+				for range DefaultAddressOpen {
+					e.open.Add(quota.Holder{Addr: e.clientAddr(r)})
+				}
+			}},
+		{name: "too many of the user's", query: good, status: 429, code: "too_many", says: "you have 16 connections",
+			change: func(e *edge, r *http.Request) {
+				for range DefaultUserOpen {
+					e.open.Add(quota.Holder{User: "u1", Addr: netip.MustParseAddr("198.51.100.1")})
+				}
+			}},
 		{name: "too often", query: good, status: 429, code: "rate_limited",
 			change: func(e *edge, r *http.Request) {
 				for range DefaultConnectionsBurst + 5 {
@@ -294,6 +316,12 @@ func TestProbeTellsWhyAnUpgradeFails(t *testing.T) {
 			change: func(_ *edge, r *http.Request) { r.Header.Set("Origin", "https://evil.test") }},
 		{name: "closing", body: good, status: 503, code: "shutting_down",
 			change: func(e *edge, _ *http.Request) { require.NoError(e.t, e.Close(context.Background())) }},
+		{name: "too many at the same time", body: good, status: 429, code: "too_many",
+			change: func(e *edge, r *http.Request) {
+				for range DefaultAddressOpen {
+					e.open.Add(quota.Holder{Addr: e.clientAddr(r)})
+				}
+			}},
 		{name: "too often", body: good, status: 429, code: "rate_limited",
 			change: func(e *edge, r *http.Request) {
 				for range DefaultConnectionsBurst + 5 {

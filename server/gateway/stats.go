@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 )
 
@@ -23,6 +24,7 @@ type Stats struct {
 	Silent      atomic.Int64 // connections that ended without a byte of a request: see CountSilent
 
 	refused [len(refusals)]atomic.Int64
+	shares  [len(shares)]atomic.Int64
 	closed  [len(outcomes)]atomic.Int64
 }
 
@@ -42,8 +44,22 @@ func (s *Stats) Each(f func(name, label, value string, n int64)) {
 	for i := range refusals {
 		f("refused", "code", refusals[i].code, s.refused[i].Load())
 	}
+	for i := range shares {
+		f("too_many", "reason", shares[i], s.shares[i].Load())
+	}
 	for i := range s.closed {
 		f("closed", "code", outcome(i).String(), s.closed[i].Load())
+	}
+}
+
+// shares are what users and addresses may have only so many of.
+var shares = [...]string{"connections", "seats", "rooms", "places in queues"}
+
+func (s *Stats) countShare(e *quota.Error) {
+	for i := range shares {
+		if shares[i] == e.What {
+			s.shares[i].Add(1)
+		}
 	}
 }
 

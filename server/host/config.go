@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
 	"github.com/tickhall/tickhall/server/admin"
@@ -66,12 +67,25 @@ type Config struct {
 
 	Limits               player.Limits // of what each player sends
 	Connections, Matches gateway.Limit // of each address
+	PerUser, PerAddress  Share         // what each may have at the same time
+	QuickRooms           int           // of MaxRooms, those that only quick matches may make; a tenth by default, none if negative
 
 	Log *slog.Logger // it should not wait for whoever reads it: see logs.Writer; nil: slog.Default
 	// LogDropped, if set, tells how many lines of Log could not be written, for /metrics: logs.Writer's Dropped.
 	LogDropped func() int64
 
 	Ready func(url string) // called once, when players can come; nil: the log says so
+}
+
+// Share is how much of something one user, or one address, may have at the same time. The zero value of each field is its
+// default, which leaves room for a hundred people behind one address; a negative one is without limit. An IPv6 network of 64
+// bits counts as one address; one of 56 bits may have twice as much, one of 48 bits four times. Loopback addresses are not
+// limited.
+type Share struct {
+	Connections int // open: 16 and 500 by default
+	Seats       int // held or taken, spectators' places included: 16 and 500, but no address a quarter of MaxPlayers
+	Rooms       int // made, in which nobody from elsewhere is: 8 and 200, but no address a quarter of MaxRooms
+	Queue       int // places in queues: 8 and 500
 }
 
 // Validate reports every fault at once.
@@ -106,6 +120,9 @@ func (c *Config) Validate() error {
 func (c *Config) lobby() lobby.Config {
 	return lobby.Config{
 		Kinds: c.Kinds, MaxRooms: c.MaxRooms, MaxPlayers: c.MaxPlayers, Grace: c.Grace, Limits: c.Limits, Log: c.Log,
+		Places:     quota.Limits{User: c.PerUser.Seats, Address: c.PerAddress.Seats},
+		Made:       quota.Limits{User: c.PerUser.Rooms, Address: c.PerAddress.Rooms},
+		QuickRooms: c.QuickRooms,
 	}
 }
 
@@ -113,6 +130,7 @@ func (c *Config) gateway() gateway.Config {
 	return gateway.Config{
 		Origins: c.Origins, Hosts: c.Hosts, PublicURL: c.PublicURL, TrustProxies: c.TrustProxies,
 		Connections: c.Connections, Matches: c.Matches, Log: c.Log,
+		Open: quota.Limits{User: c.PerUser.Connections, Address: c.PerAddress.Connections},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tickhall/tickhall/room/lobby"
+	"github.com/tickhall/tickhall/room/matchmaker"
 	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/flags"
 	"github.com/tickhall/tickhall/server/gateway"
@@ -72,6 +73,7 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 	f.Add("player-bytes N", "32768", "bytes that a player may send per second", atLeast(&cfg.Limits.Bytes, 1))
 	f.Add("address-connections N", number(gateway.DefaultConnectionsPerSecond), "connections that an address may open per second, 20 times that at once; 0 for any number", perAddress(&cfg.Connections))
 	f.Add("address-matches N", number(gateway.DefaultMatchesPerSecond), "matches that an address may ask for per second, 20 times that at once; 0 for any number", perAddress(&cfg.Matches))
+	shareSettings(f, cfg)
 	f.Group("Who players and the operator are")
 	identitySettings(f, cfg)
 	f.Group("What it says")
@@ -95,6 +97,38 @@ func list(to *[]string) func(string) error {
 			}
 		}
 		return nil
+	}
+}
+
+// shareSettings are how much one address and one user may have at the same time.
+func shareSettings(f *flags.Set, cfg *Config) {
+	for _, share := range []struct {
+		name, what string
+		def        int
+		to         *int
+	}{
+		{"address-open", "connections that an address may have open", gateway.DefaultAddressOpen, &cfg.PerAddress.Connections},
+		{"address-seats", "seats that an address may have; by default no more than a quarter of --max-players", lobby.DefaultAddressPlaces, &cfg.PerAddress.Seats},
+		{"address-rooms", "rooms that an address may have made in which nobody from elsewhere is; by default no more than a quarter of --max-rooms", lobby.DefaultAddressRooms, &cfg.PerAddress.Rooms},
+		{"address-queue", "players that may wait in queues at an address", matchmaker.DefaultAddressPlaces, &cfg.PerAddress.Queue},
+		{"user-open", "connections that a user may have open", gateway.DefaultUserOpen, &cfg.PerUser.Connections},
+		{"user-seats", "seats that a user may have", lobby.DefaultUserPlaces, &cfg.PerUser.Seats},
+		{"user-rooms", "rooms that a user may have made in which nobody from elsewhere is", lobby.DefaultUserRooms, &cfg.PerUser.Rooms},
+		{"user-queue", "queues in which a user may wait", matchmaker.DefaultUserPlaces, &cfg.PerUser.Queue},
+	} {
+		f.Add(share.name+" N", strconv.Itoa(share.def), share.what+"; 0 for any number", orAny(share.to))
+	}
+	f.Add("quick-rooms N", "", "rooms that are kept for quick matches, so that nobody fills the server by opening rooms: a tenth of --max-rooms, if not given; 0 for none", orAny(&cfg.QuickRooms))
+}
+
+// orAny reads a number of which 0 means that there is no limit.
+func orAny(to *int) func(string) error {
+	return func(s string) error {
+		n, err := strconv.Atoi(s)
+		if *to = n; n == 0 {
+			*to = -1
+		}
+		return flags.Allowed(err == nil && n >= 0, "a whole number, 0 or more")
 	}
 }
 

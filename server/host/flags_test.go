@@ -36,7 +36,7 @@ func TestNoSettingsAreTheZeroConfig(t *testing.T) {
 
 func TestSettingsComeFromFlagsThenVariables(t *testing.T) {
 	cfg, level, err := parse(
-		[]string{"--listen", "127.0.0.1:9", "-trust-proxy", "127.0.0.1, 10.0.0.0/8", "--hosts=play.example, b.example", "--player-messages=60", "--address-connections", "0", "--address-matches", "2.5"},
+		[]string{"--listen", "127.0.0.1:9", "-trust-proxy", "127.0.0.1, 10.0.0.0/8", "--hosts=play.example, b.example", "--player-messages=60", "--address-connections", "0", "--address-matches", "2.5", "--address-seats", "40", "--user-rooms=0", "--quick-rooms", "5"},
 		env(map[string]string{
 			"TICKHALL_LISTEN": ":1", "TICKHALL_GRACE": "2s", "TICKHALL_MAX_ROOMS": "7", "TICKHALL_PLAYER_BYTES": "4096",
 			"TICKHALL_ORIGINS": "https://a.example, https://b.example", "TICKHALL_LOG_LEVEL": "WARN", "TICKHALL_TRUST_PROXY": "::1",
@@ -49,6 +49,7 @@ func TestSettingsComeFromFlagsThenVariables(t *testing.T) {
 		Hosts:        []string{"play.example", "b.example"}, PublicURL: "https://play.example/games",
 		Grace: 2 * time.Second, MaxRooms: 7, Limits: player.Limits{Messages: 60, Bytes: 4096},
 		Connections: gateway.Limit{PerSecond: -1}, Matches: gateway.Limit{PerSecond: 2.5, Burst: 50},
+		PerAddress: Share{Seats: 40}, PerUser: Share{Rooms: -1}, QuickRooms: 5,
 	}, cfg)
 	require.Equal(t, slog.LevelWarn, level)
 }
@@ -74,6 +75,7 @@ func TestBadSettingsGetOneLineThatSaysWhatIsAllowed(t *testing.T) {
 		{"public address", []string{"--public-url", "play.example.com"}, nil, "must be like https://play.example.com"},
 		{"host", []string{"--hosts", "https://play.example.com"}, nil, "must be a name alone"},
 		{"wildcard origin", []string{"--origins", "https://*.example.com"}, nil, "list each origin"},
+		{"share", []string{"--address-open=-1"}, nil, "--address-open -1: it must be a whole number, 0 or more"},
 		{"level", []string{"--log-level", "info+3"}, nil, "debug, info, warn or error"},
 		{"variable", nil, map[string]string{"TICKHALL_GRACE": "x"}, "TICKHALL_GRACE=x: it must be a duration"},
 		{"unknown flag", []string{"--port", "1"}, nil, "there is no flag --port: see --help"},

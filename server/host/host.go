@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
@@ -111,7 +112,10 @@ func New(cfg Config) (*Host, error) {
 		return nil, err
 	}
 	g := cfg.gateway()
-	if h.queue, err = matchmaker.New(matchmaker.Config{Rooms: h.lobby, Registry: &h.registry, Stats: &h.queueStats, Log: cfg.Log}); err != nil {
+	if h.queue, err = matchmaker.New(matchmaker.Config{
+		Rooms: h.lobby, Registry: &h.registry, Stats: &h.queueStats, Log: cfg.Log,
+		Places: quota.Limits{User: cfg.PerUser.Queue, Address: cfg.PerAddress.Queue},
+	}); err != nil {
 		return nil, err
 	}
 	g.Lobby, g.Tickets, g.Identity, g.Queue, g.Registry = gateway.FromLobby(h.lobby), tickets, h.identity, h.queue, &h.registry

@@ -54,6 +54,8 @@ var (
 	roomsOpened  = counter("rooms_opened_total", "Rooms opened.")
 	roomsEnded   = counter("rooms_ended_total", "Rooms that have ended, by how: normal, panic of the game, or stuck in a call that did not return.", "cause")
 	roomsBroken  = counter("rooms_broken_total", "Rooms that could not be made.")
+	roomsHung    = counter("rooms_hung_total", "Rooms that could not be made, their game's New not having returned in time.")
+	roomsUnmet   = counter("quick_unmet_total", "Quick matches refused since neither an open room nor a new one is as their filter asks.")
 	slowCalls    = counter("slow_calls_total", "Calls into a game that took more than 2 seconds.")
 	seatsExpired = counter("seats_expired_total", "Held seats that nobody took in time.")
 
@@ -110,6 +112,7 @@ var gatewayMetrics = map[string]struct{ name, help string }{
 	"bytes_out":    {"sent_bytes_total", "Bytes sent over WebSocket, frame headers included."},
 	"congested":    {"sends_congested_total", "Messages not sent, an earlier one not having left yet."},
 	"silent":       {"connections_silent_total", "Connections that ended without a byte of a request."},
+	"too_many":     {"shares_refused_total", "Requests refused since a user or an address had as many as one may, by what of: connections, seats, rooms, places in queues."},
 	"refused":      {"refusals_total", "Requests refused before an upgrade, by the code of the answer."},
 	"closed":       {"connections_closed_total", "Connections closed, by the code of the farewell."},
 }
@@ -198,6 +201,8 @@ func (c *collector) lobby(s sink) {
 	s.put(roomsEnded, l.Stuck.Load(), "stuck")
 	s.put(roomsDropped, l.Dropped.Load())
 	s.put(roomsBroken, l.Broken.Load())
+	s.put(roomsHung, l.Hung.Load())
+	s.put(roomsUnmet, l.Unmet.Load())
 	s.put(slowCalls, l.Slow.Load())
 	s.put(seatsExpired, l.Expired.Load())
 }
