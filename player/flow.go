@@ -15,6 +15,7 @@ const (
 	flowEase   = 2 * time.Second       // how long the window of a slow line outlives the last snapshot held back
 	flowMarks  = 32                    // unacknowledged snapshots kept track of
 	flowUnseen = 5                     // unacknowledged snapshots allowed before the first round trip is known
+	flowRetry  = 5 * time.Second       // with nothing acknowledged for so long, another snapshot is sent now and then
 
 	flowQueue  = 1.25 // snapshots that may wait at the narrowest place of a slow line: FAST's alpha
 	flowSmooth = 0.5  // FAST's gamma
@@ -47,6 +48,9 @@ type Flow struct {
 	probe uint32    // tick of the snapshot that measures the empty line; 0: none is under way
 	next  time.Time // when the line may be drained again
 
+	waiting time.Time // since when nothing was acknowledged that should have been; zero: nothing is under way
+	retry   time.Time // when a snapshot may be sent although too many are unacknowledged
+
 	least, leastBefore time.Duration // shortest round trip of this half window and the one before; 0: none
 	half               time.Time     // when this half window ends
 
@@ -73,6 +77,7 @@ func (f *Flow) Reset(tick uint32) {
 	f.held, f.drain, f.probe, f.next = false, false, 0, time.Time{}
 	f.least, f.leastBefore, f.half = 0, 0, time.Time{}
 	f.window = 0
+	f.waiting, f.retry = time.Time{}, time.Time{}
 }
 
 // Sent notes that the snapshot of tick, a keyframe or not, left at now.
@@ -82,9 +87,13 @@ func (f *Flow) Sent(tick uint32, key bool, now time.Time) {
 	if f.base.IsZero() {
 		f.base = now
 	}
-	if f.n == flowMarks { // Open keeps this from happening; the oldest is forgotten all the same
+	if f.n == flowMarks { // the oldest is forgotten
 		f.head, f.n = (f.head+1)%flowMarks, f.n-1
 	}
+	if f.waiting.IsZero() {
+		f.waiting = now
+	}
+	f.retry = now.Add(flowRetry)
 	switch {
 	case key:
 		f.key, f.least, f.leastBefore, f.next = tick, 0, 0, now.Add(flowAgain)
@@ -103,6 +112,9 @@ func (f *Flow) Sent(tick uint32, key bool, now time.Time) {
 func (f *Flow) Unsent() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.n == 1 {
+		f.waiting = time.Time{}
+	}
 	if f.n > 0 {
 		f.n--
 		m := f.marks[(f.head+f.n)%flowMarks]
@@ -135,7 +147,21 @@ func (f *Flow) Ack(tick uint32, now time.Time) error {
 			f.measureLocked(m, now)
 		}
 	}
+	f.retry = now.Add(flowRetry)
+	if f.waiting = now; f.n == 0 {
+		f.waiting = time.Time{}
+	}
 	return nil
+}
+
+// Stalled is for how long nothing has been acknowledged at now, although something is under way.
+func (f *Flow) Stalled(now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.waiting.IsZero() {
+		return 0
+	}
+	return now.Sub(f.waiting)
 }
 
 // measureLocked takes the round trip of m, acknowledged at now.
@@ -194,9 +220,14 @@ func (f *Flow) minLocked() time.Duration {
 // Open reports whether a snapshot may be sent, at now, to a client of a room that ticks every step. With it, at most
 // ceil(MinRTT / step) + 2 are unacknowledged, 5 while MinRTT is not known, never more than 32; fewer on a slow line, and
 // one alone where the line was to run dry. While it is false the client's next snapshot grows: it spans the ticks between.
+// Who acknowledges nothing may be sent one every 5 s all the same: an acknowledgement that was lost is made good by the next.
 func (f *Flow) Open(now time.Time, step time.Duration) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.openLocked(now, step) || f.n > 0 && !now.Before(f.retry)
+}
+
+func (f *Flow) openLocked(now time.Time, step time.Duration) bool {
 	if f.drain {
 		return f.n == 0
 	}

@@ -172,3 +172,23 @@ func TestFlowMeasuresNothingBehindAKeyframe(t *testing.T) {
 	require.NoError(t, f.Ack(20, at.Add(step)))
 	require.Equal(t, step, f.MinRTT())
 }
+
+func TestWhoAcknowledgesNothingIsSentASnapshotNowAndThen(t *testing.T) {
+	var f player.Flow
+	now, tick, sent := start, uint32(0), []time.Duration(nil)
+	for ; now.Before(start.Add(20 * time.Second)); now = now.Add(step) {
+		tick++
+		if f.Open(now, step) {
+			f.Sent(tick, tick == 1, now)
+			sent = append(sent, now.Sub(start).Truncate(time.Second))
+		}
+	}
+	require.Equal(t, []time.Duration{0, 0, 0, 0, 0, 5 * time.Second, 10 * time.Second, 15 * time.Second}, sent)
+	require.Equal(t, 20*time.Second, f.Stalled(now))
+	require.NoError(t, f.Ack(5, now))
+	require.Zero(t, f.Stalled(now))
+	require.Equal(t, time.Second, f.Stalled(now.Add(time.Second)), "others are under way")
+	require.NoError(t, f.Ack(305, now))
+	require.Zero(t, f.Stalled(now.Add(time.Hour)), "nothing is")
+	require.True(t, f.Open(now, step))
+}

@@ -1,6 +1,7 @@
 package player
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,9 +35,12 @@ type Receiver interface {
 
 // Limits bounds what one player may send. The zero value of each field is its default.
 type Limits struct {
-	Messages float64 // WebSocket messages per second; 120 by default
+	Messages float64 // messages per second, WebSocket control frames included; 120 by default
 	Bytes    float64 // bytes per second; 32 KiB by default
 }
+
+// burst is how many seconds' worth may come at once: what a client sends while its line stands still, until it finds out.
+const burst = 8
 
 func (l Limits) withDefaults() Limits {
 	if l.Messages == 0 {
@@ -80,6 +84,8 @@ type Session struct {
 	bytes    *rate.Limiter
 	patience *rate.Limiter // what may be over the limits before the connection is closed
 	limited  bool          // the player has been told
+	asked    bool          // this message asks for the time
+	askedAt  float64       // client time of the newest TIME in it
 }
 
 // NewSession returns a session without a connection.
@@ -88,8 +94,8 @@ func NewSession(user, name string, to Receiver, limits Limits, stats *Stats) *Se
 	messages, bytes := rate.Limit(limits.Messages), rate.Limit(limits.Bytes)
 	return &Session{
 		User: user, Name: name, receiver: to, stats: stats,
-		messages: rate.NewLimiter(messages, int(2*limits.Messages)),
-		bytes:    rate.NewLimiter(bytes, max(int(2*limits.Bytes), protocol.MaxInbound)),
+		messages: rate.NewLimiter(messages, int(burst*limits.Messages)),
+		bytes:    rate.NewLimiter(bytes, max(int(burst*limits.Bytes), protocol.MaxInbound)),
 		patience: rate.NewLimiter(messages/10, int(4*limits.Messages)),
 	}
 }
@@ -131,24 +137,53 @@ func (s *Session) Detach(c Conn) bool {
 
 // Receive takes one binary WebSocket message that c read at now. What c sends after it was replaced
 // is dropped. An error ends the connection; it is a *protocol.CloseError.
+//
+// Of what is over the player's limits acknowledgements and LEAVE count all the same: without the first, the room
+// would send nothing more, and the client have nothing left to acknowledge.
 func (s *Session) Receive(c Conn, now time.Time, message []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != c {
 		return nil
 	}
-	// Both limiters are asked each time, so that many tiny messages and few large ones count alike.
-	few, small := s.messages.AllowN(now, 1), s.bytes.AllowN(now, len(message))
-	if !few || !small {
-		return s.overLocked(now)
-	}
-	s.limited = false
 	s.reader.Reset(message)
-	err := s.readLocked(c, now)
-	if err != nil {
-		s.stats.Malformed.Add(1)
+	s.asked = false
+	err := s.readLocked(now, s.bytes.AllowN(now, len(message)))
+	switch {
+	case err != nil:
+		if !isFlood(err) {
+			s.stats.Malformed.Add(1)
+		}
+	case s.asked:
+		s.clock[0] = protocol.AppendClock(s.clock[0][:0], s.askedAt, s.receiver.Moment(now))
+		// A congested client asks again; a clock that came late would mislead it.
+		_ = c.Send(s.clock[:]...)
 	}
 	return err
+}
+
+func isFlood(err error) bool {
+	var e *protocol.CloseError
+	return errors.As(err, &e) && e.Code == protocol.CodeFlood
+}
+
+// Control counts n WebSocket frames that are no messages, such as pings, of a client at now. They are limited as messages are. An
+// error ends the connection.
+func (s *Session) Control(c Conn, now time.Time, n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return nil
+	}
+	for range n {
+		if s.messages.AllowN(now, 1) {
+			continue
+		}
+		if err := s.overLocked(now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Session) overLocked(now time.Time) error {
@@ -164,55 +199,72 @@ func (s *Session) overLocked(now time.Time) error {
 	return nil
 }
 
-func (s *Session) readLocked(c Conn, now time.Time) error {
+// readLocked takes what is in a message, of which small tells that it is within the limit of bytes.
+func (s *Session) readLocked(now time.Time, small bool) error {
 	r := &s.reader
 	if r.Rest() == 0 {
 		return protocol.Closef(protocol.CodeProtocol, "empty message")
 	}
+	within := true
 	for r.Rest() > 0 {
 		n := r.Array()
 		kind := protocol.Kind(min(r.Uint32(), 255))
 		if err := r.Err(); err != nil {
 			return protocol.Closef(protocol.CodeProtocol, "malformed message: %v", err)
 		}
-		var err error
-		switch kind {
-		case protocol.KindInput:
-			err = s.inputLocked(now, n)
-		case protocol.KindMessage:
-			var request uint32
-			var name, body []byte
-			if request, name, body, err = protocol.ReadMessage(r, n); err == nil {
-				err = s.receiver.Message(request, name, body)
+		// Both limiters are asked each time, so that many tiny messages and few large ones count alike.
+		allowed := s.messages.AllowN(now, 1) && small
+		if !allowed {
+			within = false
+			if err := s.overLocked(now); err != nil {
+				return err
 			}
-		case protocol.KindAck:
-			var tick uint32
-			if tick, err = protocol.ReadAck(r, n); err == nil {
-				err = s.ackLocked(tick, now)
-			}
-		case protocol.KindTime:
-			var clientTime float64
-			if clientTime, err = protocol.ReadTime(r, n); err == nil {
-				s.clock[0] = protocol.AppendClock(s.clock[0][:0], clientTime, s.receiver.Moment(now))
-				// A congested client asks again; a clock that came late would mislead it.
-				_ = c.Send(s.clock[:]...)
-			}
-		case protocol.KindLeave:
-			if n != 1 {
-				return protocol.Closef(protocol.CodeProtocol, "malformed message of kind %d: %d elements, not 1", kind, n)
-			}
-			s.receiver.Leave()
-		default:
-			return protocol.Closef(protocol.CodeProtocol, "unknown message kind %d", kind)
 		}
-		if err != nil {
+		if err := s.takeLocked(kind, n, now, allowed); err != nil {
 			return err
 		}
+	}
+	if within {
+		s.limited = false
 	}
 	return nil
 }
 
-func (s *Session) inputLocked(now time.Time, n int) error {
+// takeLocked takes one message of n elements whose kind has been read. One that is not allowed is over the limits.
+func (s *Session) takeLocked(kind protocol.Kind, n int, now time.Time, allowed bool) error {
+	r := &s.reader
+	switch kind {
+	case protocol.KindInput:
+		return s.inputLocked(now, n, allowed)
+	case protocol.KindMessage:
+		request, name, body, err := protocol.ReadMessage(r, n)
+		if err != nil || !allowed {
+			return err
+		}
+		return s.receiver.Message(request, name, body)
+	case protocol.KindAck:
+		tick, err := protocol.ReadAck(r, n)
+		if err != nil {
+			return err
+		}
+		return s.ackLocked(tick, now)
+	case protocol.KindTime:
+		at, err := protocol.ReadTime(r, n)
+		if err == nil && allowed {
+			s.asked, s.askedAt = true, at // one CLOCK answers them all
+		}
+		return err
+	case protocol.KindLeave:
+		if n != 1 {
+			return protocol.Closef(protocol.CodeProtocol, "malformed message of kind %d: %d elements, not 1", kind, n)
+		}
+		s.receiver.Leave()
+		return nil
+	}
+	return protocol.Closef(protocol.CodeProtocol, "unknown message kind %d", kind)
+}
+
+func (s *Session) inputLocked(now time.Time, n int, allowed bool) error {
 	var h protocol.InputHead
 	n, err := h.Read(&s.reader, n)
 	if err != nil {
@@ -225,7 +277,13 @@ func (s *Session) inputLocked(now time.Time, n int) error {
 	if err := s.ackLocked(h.Ack, now); err != nil {
 		return err
 	}
-	return s.receiver.Inputs(h, n, &s.reader)
+	if allowed {
+		return s.receiver.Inputs(h, n, &s.reader)
+	}
+	for range n {
+		s.reader.Skip()
+	}
+	return protocol.Malformed(protocol.KindInput, s.reader.Err())
 }
 
 func (s *Session) ackLocked(tick uint32, now time.Time) error {

@@ -164,8 +164,8 @@ func TestSessionHoldsPlayersToTheirLimits(t *testing.T) {
 		message []byte
 		passing int // of those sent at once
 	}{
-		{"messages", player.Limits{Messages: 10}, protocol.AppendLeave(nil), 20},
-		{"bytes", player.Limits{Bytes: 2048}, protocol.AppendMessage(nil, 0, "x", append([]byte{0xc5, 3, 0xf0}, make([]byte, 1008)...)), 4},
+		{"messages", player.Limits{Messages: 10}, protocol.AppendMessage(nil, 0, "x", []byte{0xc0}), 80},
+		{"bytes", player.Limits{Bytes: 2048}, protocol.AppendMessage(nil, 0, "x", append([]byte{0xc5, 3, 0xf0}, make([]byte, 1008)...)), 16},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSession(c.limits)
@@ -178,11 +178,11 @@ func TestSessionHoldsPlayersToTheirLimits(t *testing.T) {
 			}
 			require.Equal(t, int64(3), s.stats.Limited.Load())
 			require.Equal(t, 1, s.room.limited, "told once")
-			require.Equal(t, c.passing, s.room.left+len(s.room.messages))
+			require.Equal(t, c.passing, len(s.room.messages))
 
 			later := start.Add(time.Second)
 			require.NoError(t, s.Receive(&s.conn, later, c.message), "patience is back with time")
-			require.Equal(t, c.passing+1, s.room.left+len(s.room.messages))
+			require.Equal(t, c.passing+1, len(s.room.messages))
 
 			var err error
 			n := 0
@@ -196,6 +196,75 @@ func TestSessionHoldsPlayersToTheirLimits(t *testing.T) {
 			require.Equal(t, 2, s.room.limited, "the first of a new row")
 		})
 	}
+}
+
+func TestAcknowledgementsAndFarewellsCountAboveTheLimits(t *testing.T) {
+	s := newSession(player.Limits{Messages: 10})
+	for tick := range uint32(100) {
+		s.Flow.Sent(tick+1, false, start)
+	}
+	for range 80 {
+		require.NoError(t, s.Receive(&s.conn, start, protocol.AppendTime(nil, 1)))
+	}
+	require.NoError(t, s.Receive(&s.conn, start, protocol.AppendAck(nil, 5)))
+	require.Equal(t, uint32(5), s.Flow.Acked())
+	require.NoError(t, s.Receive(&s.conn, start, input(1, 7, 2)))
+	require.Equal(t, uint32(7), s.Flow.Acked(), "that in an INPUT too")
+	require.Empty(t, s.room.inputs, "its inputs are over the limit")
+	require.Equal(t, 1, s.room.limited)
+	require.NoError(t, s.Receive(&s.conn, start, protocol.AppendMessage(protocol.AppendLeave(nil), 1, "x", []byte{0xc0})))
+	require.Equal(t, 1, s.room.left)
+	require.Empty(t, s.room.messages)
+	require.EqualValues(t, 4, s.stats.Limited.Load())
+
+	over := newSession(player.Limits{Bytes: 100})
+	over.Flow.Sent(1, false, start)
+	over.Flow.Sent(2, false, start)
+	big := protocol.AppendMessage(nil, 0, "x", wire.AppendBytes(nil, make([]byte, 4000)))
+	require.NoError(t, over.Receive(&over.conn, start, big))
+	require.NoError(t, over.Receive(&over.conn, start, protocol.AppendAck(big, 2)))
+	require.Len(t, over.room.messages, 1)
+	require.Equal(t, uint32(2), over.Flow.Acked(), "over the limit of bytes too")
+}
+
+func TestEachMessageCountsHoweverManyTravelTogether(t *testing.T) {
+	s := newSession(player.Limits{Messages: 10})
+	var many []byte
+	for i := range 60 {
+		many = protocol.AppendTime(many, float64(i))
+	}
+	s.conn.sent = nil
+	require.NoError(t, s.Receive(&s.conn, start, many))
+	require.Zero(t, s.stats.Limited.Load())
+	require.Equal(t, protocol.AppendClock(nil, 59, protocol.Moment{Tick: 77, Fraction: 5}), s.conn.sent, "one CLOCK answers the newest")
+	require.NoError(t, s.Receive(&s.conn, start, many))
+	require.EqualValues(t, 40, s.stats.Limited.Load())
+	require.Error(t, s.Receive(&s.conn, start, many))
+}
+
+func TestFramesThatAreNoMessagesCountToo(t *testing.T) {
+	s := newSession(player.Limits{Messages: 10})
+	require.NoError(t, s.Control(&s.conn, start, 80))
+	require.Zero(t, s.room.limited)
+	require.NoError(t, s.Control(&s.conn, start, 1))
+	require.Equal(t, 1, s.room.limited)
+	var e *protocol.CloseError
+	require.ErrorAs(t, s.Control(&s.conn, start, 1000), &e)
+	require.Equal(t, protocol.CodeFlood, e.Code)
+	require.NoError(t, s.Control(new(line), start, 1000), "those of a connection that was replaced are its own")
+}
+
+func TestWhatAClientSendsAfterAnOutageIsWithinTheLimits(t *testing.T) {
+	s := newSession(player.Limits{})
+	s.Flow.Sent(1, false, start)
+	for seq := range uint32(8 * 60) { // a line that stood still for 8 s, and what was written meanwhile comes at once
+		require.NoError(t, s.Receive(&s.conn, start, input(seq+1, 1, 1)))
+	}
+	for range 64 { // the messages that a client keeps
+		require.NoError(t, s.Receive(&s.conn, start, protocol.AppendMessage(nil, 1, "say", wire.AppendBytes(nil, make([]byte, 2000)))))
+	}
+	require.Zero(t, s.room.limited)
+	require.Zero(t, s.stats.Limited.Load())
 }
 
 func TestSessionIsSafeBetweenConnections(t *testing.T) {

@@ -11,9 +11,10 @@ const CodeNormal Code = 1000
 
 // Codes whose advice is to resume: the seat is kept.
 const (
-	CodeSlowReader  Code = 4000 // the client did not read what it was sent in time
-	CodePongTimeout Code = 4001 // two heartbeats went unanswered
-	CodeLost        Code = 4003 // the connection broke
+	CodeSlowReader     Code = 4000 // the client did not read what it was sent in time
+	CodePongTimeout    Code = 4001 // two heartbeats went unanswered
+	CodeUnacknowledged Code = 4002 // the client got snapshots, and acknowledged none for too long
+	CodeLost           Code = 4003 // the connection broke
 )
 
 // Codes whose advice is to match again: this room has no seat for the client any more.
@@ -60,7 +61,7 @@ func (c Code) Advice() Advice {
 }
 
 var codeNames = map[Code]string{
-	CodeNormal: "normal", CodeSlowReader: "slow_reader", CodePongTimeout: "pong_timeout",
+	CodeNormal: "normal", CodeSlowReader: "slow_reader", CodePongTimeout: "pong_timeout", CodeUnacknowledged: "unacknowledged",
 	CodeLost: "lost", CodeRoomFailed: "room_failed", CodeRoomStuck: "room_stuck",
 	CodeShuttingDown: "shutting_down", CodeGone: "gone", CodeProtocol: "protocol", CodeFlood: "flood",
 	CodeKicked: "kicked", CodeReplaced: "replaced", CodeRefused: "refused", CodeRoomEnded: "room_ended",

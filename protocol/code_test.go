@@ -10,7 +10,7 @@ import (
 
 func TestACodesRangeIsItsAdvice(t *testing.T) {
 	for advice, codes := range map[protocol.Advice][]protocol.Code{
-		protocol.AdviceResume: {0, 1001, 1005, 1006, 1011, 1012, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeLost},
+		protocol.AdviceResume: {0, 1001, 1005, 1006, 1011, 1012, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeUnacknowledged, protocol.CodeLost},
 		protocol.AdviceMatch:  {protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone},
 		protocol.AdviceStop: {protocol.CodeNormal, 1002, 1003, 1007, 1008, 1009, 1010, protocol.CodeProtocol, protocol.CodeFlood,
 			protocol.CodeKicked, protocol.CodeReplaced, protocol.CodeRefused, protocol.CodeRoomEnded},

@@ -709,6 +709,66 @@ func TestWhoTakesNoAnswersIsTakenNoMoreRequests(t *testing.T) {
 	})
 }
 
+func TestALostAcknowledgementFreezesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Kind)
+		c, s := r.join("Ada")
+		for range 40 {
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, c.readAndAck(s))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		_, err := c.read(-1) // applied, and what acknowledges it is lost
+		require.NoError(t, err)
+		deltas := c.deltas
+		for range 110 {
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, c.readAndAck(s)) // a client acknowledges what comes, once
+		}
+		require.Greater(t, c.deltas, deltas+5, "a snapshot came again, and then all of them")
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestWhoNeverAcknowledgesIsToldAndTheConnectionEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Kind)
+		c, s := r.join("Ada")
+		read := func(d time.Duration) {
+			for range d / time.Second {
+				time.Sleep(time.Second)
+				synctest.Wait()
+				_, err := c.read(-1)
+				require.NoError(t, err)
+			}
+		}
+		read(14 * time.Second)
+		require.Empty(t, c.replies[0])
+		read(7 * time.Second)
+		require.Contains(t, c.replies[0], "unacknowledged: ")
+		read(23 * time.Second)
+		require.Nil(t, c.closeError())
+		read(2 * time.Second)
+		require.Equal(t, protocol.CodeUnacknowledged, c.closeError().Code)
+		require.Equal(t, protocol.AdviceResume, c.closeError().Code.Advice())
+		require.EqualValues(t, 1, r.stats.Unacknowledged.Load())
+		r.Lost(s, c)
+		c2 := &client{replica: c.replica}
+		_, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Tick: c.tick(), Conn: c2})
+		require.NoError(t, err, "the seat is kept")
+		for range 50 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			require.NoError(t, c2.readAndAck(s))
+		}
+		require.Nil(t, c2.closeError())
+		require.NoError(t, r.stop())
+	})
+}
+
 func TestTypedMessagesThatCannotBeHandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, kind(func(s *room.Setup) room.Game[struct{}] {

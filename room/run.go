@@ -387,7 +387,7 @@ func (r *Room) resume(s *seat, v Resume) error {
 	if old := s.session.Attach(v.Conn, tick); old != nil {
 		old.Close(protocol.CodeReplaced, "this seat was taken over by a newer connection", nil)
 	}
-	s.conn, s.welcome, s.resumed = v.Conn, true, true
+	s.conn, s.welcome, s.resumed, s.ended = v.Conn, true, true, false
 	if !s.player.away {
 		return nil
 	}

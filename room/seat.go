@@ -33,11 +33,13 @@ type seat struct {
 	world     *state.World // what the player sees of it is the view
 	view      *state.View
 	backlog   backlog
-	welcome   bool   // WELCOME is due
-	resumed   bool   // and says so
-	told      uint32 // tick in which the player was last told that events were not kept
-	checked   uint32 // tick of the last HASH
-	newest    uint32 // tick of the last snapshot sent
+	welcome   bool      // WELCOME is due
+	resumed   bool      // and says so
+	ended     bool      // conn was closed since nothing was acknowledged
+	warned    time.Time // when the client was last told that it acknowledges nothing
+	told      uint32    // tick in which the player was last told that events were not kept
+	checked   uint32    // tick of the last HASH
+	newest    uint32    // tick of the last snapshot sent
 	own       []byte
 	head      []byte
 	parts     [3][]byte

@@ -9,6 +9,13 @@ import (
 
 type stateID = state.ID
 
+const (
+	// warnUnacknowledged is for how long a client that gets snapshots may acknowledge none before it is told, and
+	// maxUnacknowledged before its connection is closed.
+	warnUnacknowledged = 15 * time.Second
+	maxUnacknowledged  = 45 * time.Second
+)
+
 // maxHash is the longest HASH, in bytes.
 const maxHash = 12
 
@@ -56,12 +63,15 @@ func (r *Room) countDropped(s *seat) {
 
 func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
 	r.countDropped(s)
-	if s.conn == nil {
+	if s.conn == nil || s.ended {
 		return
 	}
 	acked := s.session.Flow.Acked()
 	s.backlog.ack(acked)
 	r.tokens.settle(s, acked)
+	if stalled := s.session.Flow.Stalled(now); stalled >= warnUnacknowledged && !r.unacknowledged(s, now, stalled) {
+		return
+	}
 	switch {
 	case s.view.Base() == s.world.Tick():
 		if s.backlog.unsent() { // they go with the snapshot of a tick to come
@@ -77,6 +87,23 @@ func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
 	default:
 		r.sendTo(s, now)
 	}
+}
+
+// unacknowledged warns a client that has acknowledged nothing for that long, and in the end closes its connection; then it
+// reports false.
+func (r *Room) unacknowledged(s *seat, now time.Time, stalled time.Duration) bool {
+	since := now.Add(-stalled)
+	if !s.warned.After(since) { // not yet in this stall
+		s.warned = now
+		s.answer(r.core.number, 0, "unacknowledged", "you acknowledge no snapshots: do, or the connection is closed")
+	}
+	if stalled < maxUnacknowledged || now.Sub(s.warned) < maxUnacknowledged-warnUnacknowledged {
+		return true
+	}
+	r.cfg.Stats.Unacknowledged.Add(1)
+	s.ended = true
+	s.conn.Close(protocol.CodeUnacknowledged, "no snapshot was acknowledged for 45 s", nil)
+	return false
 }
 
 // sendTo sends s one message: WELCOME if it is due, the snapshot, and what is the player's own.

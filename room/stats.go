@@ -31,6 +31,7 @@ type Stats struct {
 	SkippedUnacknowledged atomic.Int64 // likewise, too many being unacknowledged
 	SendFailed            atomic.Int64
 	Outgrown              atomic.Int64 // rooms ended since their world took more memory than Kind.MaxMemory
+	Unacknowledged        atomic.Int64 // connections closed since the client acknowledged no snapshot
 	EventsDropped         atomic.Int64 // events not kept for a player for whom too many waited
 
 	mu    sync.Mutex                            // for who adds a kind

@@ -84,7 +84,8 @@ func (f *feed) readLoop() {
 			return // a panic on its way up
 		}
 		if p := recover(); p != nil {
-			f.err = fmt.Errorf("reading a frame: %v", p)
+			f.over, f.err = true, fmt.Errorf("reading a frame: %v", p)
+			_ = f.socket.WriteClose(1002, []byte("a frame's length is none"))
 		}
 	}()
 	f.loop()

@@ -119,6 +119,27 @@ func (c *Conn) fail(err error) {
 	c.Close(protocol.CodeProtocol, err.Error(), nil)
 }
 
+// codeBadFrame closes a connection whose peer sends what is no WebSocket frame (RFC 6455, 7.4.1).
+const codeBadFrame protocol.Code = 1002
+
+// badFrame closes c for a frame whose length is none.
+func (c *Conn) badFrame() {
+	c.gateway.cfg.Log.Warn("a client sent a frame of an impossible length", "addr", c.addr)
+	c.Close(codeBadFrame, "a frame's length has its top bit set", nil)
+}
+
+// extra counts n frames that are no messages, and reports false when they are too many: c is closed then.
+func (c *Conn) extra(n int) bool {
+	if c.session == nil { // being refused: few bytes are read
+		return true
+	}
+	if err := c.session.Control(c, time.Now(), n); err != nil {
+		c.fail(err)
+		return false
+	}
+	return true
+}
+
 // read runs gws's loop until the connection has ended. A panic in it, of ours or of gws, ends this
 // connection alone.
 func (c *Conn) read() {
@@ -139,6 +160,10 @@ func (c *Conn) unread() bool {
 	code := c.code
 	c.mu.Unlock()
 	var peer *gws.CloseError
+	switch {
+	case errors.Is(c.end, errFrame), errors.Is(c.end, errFrames), errors.Is(c.end, errSilent):
+		return true
+	}
 	return c.end == nil || code == 0 && !errors.As(c.end, &peer) && !isLost(c.end)
 }
 
@@ -147,7 +172,11 @@ func (c *Conn) outcome(broken error) outcome {
 	c.mu.Lock()
 	code := c.code
 	c.mu.Unlock()
-	if code != 0 {
+	switch code {
+	case 0:
+	case codeBadFrame:
+		return outcomeBadFrame
+	default:
 		return outcomeOf(code)
 	}
 	var peer *gws.CloseError
@@ -183,10 +212,7 @@ func (events) OnOpen(*gws.Conn) {}
 
 func (events) OnClose(ws *gws.Conn, err error) { connOf(ws).end = err }
 
-func (events) OnPing(ws *gws.Conn, payload []byte) {
-	// One that is dropped, the connection being congested, is asked for again.
-	connOf(ws).control(gws.OpcodePong, payload)
-}
+func (events) OnPing(ws *gws.Conn, payload []byte) { connOf(ws).net.ping(payload) }
 
 func (events) OnPong(ws *gws.Conn, payload []byte) {
 	c := connOf(ws)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -148,9 +149,14 @@ func TestConnectionEnds(t *testing.T) {
 		{name: "a frame that is not masked", do: func(e *edge, c *client) { _, _ = c.Write([]byte{0x82, 1, 0}) },
 			close: 1002, label: "bad_frame", lost: 1},
 		{name: "an unknown opcode", do: func(e *edge, c *client) { c.write(5, nil) }, close: 1002, label: "bad_frame", lost: 1},
-		// gws makes an int of it, which is negative, and slices by it.
+		// gws would make an int of it, which is negative, and slice by it.
 		{name: "a length of 2^64-1", do: func(e *edge, c *client) { _, _ = c.Write(negative) },
-			code: protocol.CodeLost, says: "failed", label: "lost", lost: 1},
+			code: 1002, says: "top bit", label: "bad_frame", lost: 1},
+		{name: "a length of 2^64-1, byte by byte, after a message", do: func(e *edge, c *client) {
+			for _, b := range append(mask(2, say("x")), negative...) {
+				_, _ = c.Write([]byte{b})
+			}
+		}, code: 1002, says: "top bit", label: "bad_frame", lost: 1},
 		{name: "a panic of ours", do: func(e *edge, c *client) {
 			e.room.set(func(r *fakeRoom) { r.panics = true })
 			c.write(2, say("x"))
@@ -165,16 +171,24 @@ func TestConnectionEnds(t *testing.T) {
 			_ = c.Close()
 		}, label: "lost", lost: 1},
 		{name: "nothing but pings", do: func(e *edge, c *client) {
-			for range 4000 {
-				c.write(9, make([]byte, 16))
+			for range 600 {
+				c.write(9, make([]byte, 125))
 			}
 		}, code: protocol.CodeFlood, says: "part of no message", label: "flood", lost: 1},
+		{name: "many pings between messages", do: func(e *edge, c *client) {
+			for i := range 4000 {
+				c.write(9, make([]byte, 16))
+				if i%100 == 0 {
+					c.write(2, say("x"))
+				}
+			}
+		}, code: protocol.CodeFlood, says: "at most 120 a second", label: "flood", lost: 1},
 		{name: "nothing but fragments of nothing", do: func(e *edge, c *client) {
 			_, _ = c.Write([]byte{2, 0x80, 0, 0, 0, 0})
 			for range 12000 {
 				_, _ = c.Write([]byte{0, 0x80, 0, 0, 0, 0})
 			}
-		}, code: protocol.CodeFlood, says: "part of no message", label: "flood", lost: 1},
+		}, code: protocol.CodeFlood, says: "at most 120 a second", label: "flood", lost: 1},
 		{name: "too many messages", do: func(e *edge, c *client) {
 			for range 1500 {
 				c.write(2, protocol.AppendLeave(nil))
@@ -238,6 +252,41 @@ func TestConnectionEnds(t *testing.T) {
 	}
 }
 
+func TestOfPingsThatComeTogetherTheNewestIsAnswered(t *testing.T) {
+	within(t, Config{}, func(t *testing.T, e *edge) {
+		c := e.connect("ticket=" + e.ticket()).listen()
+		settle()
+		var many []byte
+		for i := range byte(100) {
+			many = append(many, mask(9, []byte{i})...)
+		}
+		_, _ = c.Write(many)
+		settle()
+		_ = c.Close()
+		var pongs []byte
+		for _, f := range c.frames() {
+			if f.op == 10 {
+				pongs = append(pongs, f.payload...)
+			}
+		}
+		require.LessOrEqual(t, len(pongs), 1+len(many)/readBuffer, "one for what was read at once")
+		require.Equal(t, byte(99), pongs[len(pongs)-1])
+	})
+}
+
+func TestAnImpossibleFrameIsOneLineInTheLog(t *testing.T) {
+	var lines bytes.Buffer
+	within(t, Config{Log: slog.New(slog.NewTextHandler(&lines, nil))}, func(t *testing.T, e *edge) {
+		c := e.connect("ticket=" + e.ticket()).listen()
+		settle()
+		_, _ = c.Write([]byte{0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4})
+		<-c.done
+		settle()
+		require.Equal(t, 1, strings.Count(lines.String(), "impossible length"), lines.String())
+		require.Zero(t, e.Stats().Panics.Load())
+	})
+}
+
 func TestSilentConnectionIsKeptAlive(t *testing.T) {
 	within(t, Config{}, func(t *testing.T, e *edge) {
 		c := e.connect("ticket=" + e.ticket()).listen()
@@ -293,9 +342,9 @@ func TestSlowButSteadyReaderGetsALargeMessage(t *testing.T) {
 		require.NoError(t, err)
 		settle()
 		conn := e.room.connection()
-		large := bytes.Repeat([]byte{7}, 256<<10)
+		large := bytes.Repeat([]byte{7}, 50<<10)
 		require.NoError(t, conn.Send(large))
-		buf := make([]byte, 2<<10) // 2 KiB a second: 128 s
+		buf := make([]byte, 2<<10) // 2 KiB a second: 25 s
 		got := 0
 		for got < len(large)+10 {
 			time.Sleep(time.Second)
@@ -306,6 +355,26 @@ func TestSlowButSteadyReaderGetsALargeMessage(t *testing.T) {
 		settle()
 		require.True(t, conn.Ready())
 		_ = c.Close()
+	})
+}
+
+func TestASteadyReaderThatIsTooSlowInAllIsCutOff(t *testing.T) {
+	within(t, Config{WriteTimeout: time.Second}, func(t *testing.T, e *edge) {
+		c := e.connect("ticket=" + e.ticket())
+		_, err := c.read()
+		require.NoError(t, err)
+		settle()
+		conn := e.room.connection()
+		require.NoError(t, conn.Send(bytes.Repeat([]byte{7}, 64<<10)))
+		buf := make([]byte, 180) // 18,000 bytes a second: enough for each 16 KiB, too little for 64
+		began := time.Now()
+		for err == nil {
+			time.Sleep(10 * time.Millisecond)
+			_, err = c.br.Read(buf)
+		}
+		require.InDelta(t, 3, time.Since(began).Seconds(), 0.5)
+		settle()
+		require.Equal(t, int64(1), e.Stats().Closed(protocol.CodeSlowReader))
 	})
 }
 

@@ -76,7 +76,7 @@ type Config struct {
 	Open quota.Limits
 
 	Heartbeat    time.Duration // between the pings of a connection; 15 s by default
-	WriteTimeout time.Duration // in which a peer must read 16 KiB that wait for it; 10 s by default
+	WriteTimeout time.Duration // in which a peer must read 16 KiB that wait for it, and in three of which all; 10 s by default
 	Linger       time.Duration // in which a closed connection's last messages must leave; 1 s by default
 	JoinTimeout  time.Duration // in which a room must answer; 5 s by default
 

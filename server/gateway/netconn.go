@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lxzan/gws"
+
 	"github.com/tickhall/tickhall/protocol"
 )
 
@@ -22,9 +24,14 @@ const (
 	maxSilent = 64 << 10
 	// maxFarewell bounds what is added likewise when the connection closes: a BYE with its result.
 	maxFarewell = 64 << 10
+	// maxControl is the longest payload of a control frame (RFC 6455, 5.5).
+	maxControl = 125
 	// flushChunk is what must leave within the write time-out, so that a large message to a slow but
 	// steady reader has time.
 	flushChunk = 16 << 10
+	// flushWhole is in how many write time-outs all that waits must have left, so that no reader, however
+	// steady, holds memory for ever.
+	flushWhole = 3
 	// keepPending is the largest buffer that an idle connection keeps.
 	keepPending = 2 << 10
 	// notSentLowat keeps what the kernel holds and has not sent yet short: what is in there grows old
@@ -33,9 +40,11 @@ const (
 )
 
 var (
-	errSlowReader = errors.New("the peer did not read within the write time-out")
+	errSlowReader = errors.New("the peer did not read in time")
 	errSilent     = errors.New("the peer sent too many bytes without a message")
 	errPending    = errors.New("written while an earlier message had not left yet")
+	errFrame      = errors.New("the peer sent a frame of an impossible length")
+	errFrames     = errors.New("the peer sent too many frames")
 )
 
 // netConn is the connection under gws. A Write never waits: it tries the socket once; what the kernel
@@ -56,7 +65,10 @@ type netConn struct {
 	state atomic.Int32 // of the three below; for those who only ask
 
 	conn   *Conn // whose this is; gws's events find it here
-	silent int   // bytes since the last message; the reader's
+	silent int   // bytes since the last message; the reader's, like the next three
+	frames frames
+	pong   [maxControl]byte // payload of the newest ping, which is yet to be answered
+	pongs  int              // 1 + its length; 0: none is
 
 	mu       sync.Mutex
 	pending  []byte // what waits, without what the flusher is writing
@@ -108,14 +120,30 @@ func (c *netConn) ending() bool { return c.state.Load() == stateEnding }
 
 // Read is called by gws's reader alone.
 func (c *netConn) Read(p []byte) (int, error) {
+	if c.pongs > 0 { // all that has been read is processed
+		// One that is dropped, the connection being congested, is asked for again.
+		c.conn.control(gws.OpcodePong, c.pong[:c.pongs-1])
+		c.pongs = 0
+	}
 	n, err := c.Conn.Read(p)
 	c.stats.BytesIn.Add(int64(n))
+	extra, ok := c.frames.scan(p[:n])
+	if !ok {
+		c.conn.badFrame()
+		return 0, errFrame
+	}
+	if extra > 0 && !c.conn.extra(extra) {
+		return 0, errFrames
+	}
 	if c.silent += n; c.silent > maxSilent && err == nil {
 		c.conn.Close(protocol.CodeFlood, "too many bytes that are part of no message", nil)
 		return 0, errSilent
 	}
 	return n, err
 }
+
+// ping keeps the payload of a ping. Of those that come together only the newest is answered (RFC 6455, 5.5.3).
+func (c *netConn) ping(payload []byte) { c.pongs = 1 + copy(c.pong[:], payload) }
 
 // Write takes p whole, or fails and ends the connection.
 func (c *netConn) Write(p []byte) (int, error) {
@@ -174,6 +202,7 @@ func (c *netConn) farewell() {
 // flush writes what waits until nothing does.
 func (c *netConn) flush() {
 	var out []byte
+	until := time.Now().Add(flushWhole * c.timeout)
 	for {
 		out = c.next(out)
 		if out == nil {
@@ -181,7 +210,7 @@ func (c *netConn) flush() {
 		}
 		for at := 0; at < len(out); {
 			chunk := out[at:min(at+flushChunk, len(out))]
-			c.extendDeadline()
+			c.extendDeadline(until)
 			n, err := c.Conn.Write(chunk)
 			c.stats.BytesOut.Add(int64(n))
 			if err != nil {
@@ -220,12 +249,16 @@ func (c *netConn) next(written []byte) []byte {
 	return nil
 }
 
-// extendDeadline gives the next chunk its time. One that is closing has linger in all: see Close.
-func (c *netConn) extendDeadline() {
+// extendDeadline gives the next chunk its time, until at the most. One that is closing has linger in all: see Close.
+func (c *netConn) extendDeadline(until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closing {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.timeout))
+		by := time.Now().Add(c.timeout)
+		if until.Before(by) {
+			by = until
+		}
+		_ = c.Conn.SetWriteDeadline(by)
 	}
 }
 

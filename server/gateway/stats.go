@@ -97,7 +97,7 @@ type outcome int
 // outcomes are the codes that are counted on their own.
 var outcomes = [...]protocol.Code{
 	outcomeOther: 0, outcomeTooLarge: 0, outcomeBadFrame: 0,
-	3: protocol.CodeNormal, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeLost,
+	3: protocol.CodeNormal, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeUnacknowledged, protocol.CodeLost,
 	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone,
 	protocol.CodeProtocol, protocol.CodeFlood, protocol.CodeKicked, protocol.CodeReplaced, protocol.CodeRefused,
 	protocol.CodeRoomEnded,
