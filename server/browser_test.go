@@ -184,7 +184,7 @@ func TestTwoPagesPlayInOneArenaAndOutliveTheServer(t *testing.T) {
 	start := openTab(t, path, "Ada", "http://"+server.address+"/")
 	start.waitFor("the start page lists the arena", `document.body.innerText.includes("Arena")`)
 	start.shoot("start")
-	start.run(chromedp.SendKeys(chromedp.CSS("input"), "Ada"), chromedp.Click(chromedp.CSS(`[href="/play/arena"]`)))
+	start.run(chromedp.SendKeys(chromedp.CSS("input"), "Ada"), chromedp.Click(chromedp.CSS(`[href="play/arena"]`)))
 	ada, bob := start, openTab(t, path, "Bob", "http://"+server.address+"/play/arena")
 
 	joined := `window.__tickhall && __tickhall.state() === "joined" && __tickhall.me()`
@@ -254,7 +254,7 @@ func TestAFriendFollowsTheLinkIntoAPrivateRoom(t *testing.T) {
 	server := startProcess(t)
 	home := "http://" + server.address
 	ada := openTab(t, path, "Ada-private", home+"/")
-	ada.run(chromedp.Click(chromedp.CSS(`[href="/play/arena?private"]`)))
+	ada.run(chromedp.Click(chromedp.CSS(`[href="play/arena?private"]`)))
 	joined := `window.__tickhall && __tickhall.state() === "joined" && __tickhall.me()`
 	ada.waitFor("joins", joined)
 	ada.waitFor("has the room in its address", `location.search === "?room=" + __tickhall.room()`)
