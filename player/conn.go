@@ -30,3 +30,10 @@ type Conn interface {
 	// RemoteAddr is the peer's address without its port.
 	RemoteAddr() string
 }
+
+// LastSender is an optional interface of a Conn that is about to be closed: SendLast is a Send that works while earlier
+// messages have not left yet. What is sent so, and Close's farewell behind it, have a bounded time to leave. An error
+// means that the connection is ending, or that more waits than it keeps.
+type LastSender interface {
+	SendLast(parts ...[]byte) error
+}

@@ -23,6 +23,7 @@ const (
 	CodeRoomStuck    Code = 4101 // the game stopped answering; the room is gone
 	CodeShuttingDown Code = 4102 // the server is stopping
 	CodeGone         Code = 4103 // the seat's grace period is over, or the room has ended meanwhile
+	CodeRefusedNow   Code = 4105 // the join was refused for now: another room, or this one later, may take the player
 )
 
 // Codes whose advice is to stop: doing the same again would end the same way.
@@ -64,7 +65,7 @@ var codeNames = map[Code]string{
 	CodeNormal: "normal", CodeSlowReader: "slow_reader", CodePongTimeout: "pong_timeout", CodeUnacknowledged: "unacknowledged",
 	CodeLost: "lost", CodeRoomFailed: "room_failed", CodeRoomStuck: "room_stuck",
 	CodeShuttingDown: "shutting_down", CodeGone: "gone", CodeProtocol: "protocol", CodeFlood: "flood",
-	CodeKicked: "kicked", CodeReplaced: "replaced", CodeRefused: "refused", CodeRoomEnded: "room_ended",
+	CodeKicked: "kicked", CodeReplaced: "replaced", CodeRefused: "refused", CodeRefusedNow: "refused_now", CodeRoomEnded: "room_ended",
 }
 
 // String is the code's name in metrics and logs, such as "slow_reader".

@@ -111,6 +111,12 @@ type checkpointPost struct {
 }
 
 func (p *checkpointPost) deliver(r *Room, now time.Time) error {
+	if r.ending.Load() != 0 {
+		if p.begin() {
+			p.give(nil, ErrClosed)
+		}
+		return nil
+	}
 	r.checkpoints = append(r.checkpoints, p)
 	return nil
 }
@@ -339,7 +345,7 @@ func (c *core) readCheckpoint(r *wire.Reader) (game []byte) {
 func (c *core) readPlayer(r *wire.Reader) {
 	want(r, 7)
 	p := &Player{number: r.Uint32(), feed: c.stepper.newFeed()}
-	p.who = Identity{User: string(r.String()), Name: string(r.String()), Claims: bytes.Clone(r.Bytes()), Team: int(r.Int())}
+	p.who = Identity{User: string(r.String()), Name: string(r.String()), Claims: readClaims(r), Team: int(r.Int())}
 	p.away = r.Bool()
 	c.stepper.readFeed(p, r)
 	last := uint32(0)

@@ -51,6 +51,17 @@ func (c *client) Send(parts ...[]byte) error {
 	return nil
 }
 
+// SendLast implements player.LastSender: it waits behind what the socket has not taken.
+func (c *client) SendLast(parts ...[]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed != nil {
+		return errors.New("closed")
+	}
+	c.queue = append(c.queue, bytes.Join(parts, nil))
+	return nil
+}
+
 func (c *client) Ready() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"container/heap"
 	"context"
 	"encoding/json"
@@ -53,6 +54,7 @@ type core struct {
 	listing  []byte
 	listed   bool // locked or listing has changed
 	ended    bool
+	closing  bool // the room has ended: the game is told the rest, and steps no more
 	result   []byte
 	event    []byte // scratch
 }
@@ -134,6 +136,8 @@ const (
 	opMessage
 	opResult
 	opSignal
+	opEnd
+	opWatch
 )
 
 // command is something that happened to a room between two ticks. Commands, inputs and the seed are
@@ -171,9 +175,27 @@ func (m *command) read(r *wire.Reader) {
 		return
 	}
 	m.op, m.player = op(min(r.Uint32(), 255)), r.Uint32()
-	m.who = Identity{User: string(r.String()), Name: string(r.String()), Claims: r.Bytes(), Team: int(r.Int())}
+	m.who = Identity{User: string(r.String()), Name: string(r.String()), Claims: readClaims(r), Team: int(r.Int())}
 	m.cause, m.request = Cause(min(r.Uint32(), 255)), r.Uint32()
 	m.name, m.body, m.failed = string(r.String()), r.Bytes(), string(r.String())
+}
+
+// readClaims reads what is kept for longer than what it is read from. Those of a guest are nil.
+func readClaims(r *wire.Reader) json.RawMessage {
+	if b := r.Bytes(); len(b) > 0 {
+		return bytes.Clone(b)
+	}
+	return nil
+}
+
+// admit asks the game whether a spectator may come. The error is its refusal.
+func (c *core) admit(m *command) error {
+	if c.admitter == nil {
+		return nil
+	}
+	who := m.who
+	who.Spectator = true
+	return c.admitter.Admit(&c.tick, who)
 }
 
 // join seats a player. The error is the game's refusal.
@@ -219,6 +241,14 @@ func (c *core) apply(m *command) {
 			delete(c.works, m.request)
 			then(&c.tick, m.body, m.failed)
 		}
+		return
+	}
+	switch m.op {
+	case opEnd:
+		c.closing = true
+		return
+	case opWatch:
+		_ = c.admit(m) // refused here as it was then
 		return
 	}
 	p := c.player(m.player)
@@ -272,6 +302,13 @@ func (c *core) message(p *Player, m *command) {
 // finish is the rest of a tick, after its commands: what is due, the inputs, the game's step, the
 // snapshot. A playback reads the inputs from recorded.
 func (c *core) finish(recorded *wire.Reader) {
+	if c.closing {
+		if recorded != nil {
+			c.load(recorded)
+		}
+		c.world.Snapshot(c.number)
+		return
+	}
 	for len(c.timers) > 0 && c.timers[0].due <= c.number {
 		heap.Pop(&c.timers).(timer).call(&c.tick)
 	}

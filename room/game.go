@@ -18,7 +18,7 @@ import (
 // pointers to entities stay valid until they are removed. A panic ends this room alone.
 type Game[In any] interface {
 	// Join is called when a player has a seat, before the Step of that tick. An error refuses the
-	// player, who is shown its text.
+	// player, who is shown its text, after what Join has sent to it; see Error for whether its client stops at that.
 	Join(t *Tick, p *Player) error
 	// Leave is called once for each player who joined, when the seat is given up for good.
 	Leave(t *Tick, p *Player, why Cause)
@@ -28,7 +28,8 @@ type Game[In any] interface {
 }
 
 // Admitter is an optional interface of a Game: Admit is asked before a player gets a seat and before
-// Join, so that a refusal leaves no trace in the world.
+// Join, so that a refusal leaves no trace in the world. It is asked for spectators too, who have no Join: see
+// Identity.Spectator.
 type Admitter interface {
 	Admit(t *Tick, who Identity) error
 }
@@ -82,6 +83,8 @@ type Identity struct {
 	Name   string          // display name: valid UTF-8, 1 to 32 characters, no control characters
 	Claims json.RawMessage // what the user's token says beside that, an object; nil for guests
 	Team   int             // from a match by skill: the player's team, from 1; else 0
+
+	Spectator bool // only in Admit: who comes to watch
 }
 
 // Player is one seat of a room.
@@ -150,6 +153,9 @@ func (c Cause) String() string {
 type Error struct {
 	Code    string // for programs, such as "not_your_turn"
 	Message string // for a person
+	// Again, in a refusal by Join or Admit, lets the client match again by itself: another room, or this one in a moment,
+	// may take the player. Else it stops, and leaves it to the person.
+	Again bool
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -157,6 +163,13 @@ func (e *Error) Error() string { return e.Message }
 // Errorf returns an Error.
 func Errorf(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Againf returns an Error for a refused join after which the client matches again by itself.
+func Againf(code, format string, args ...any) *Error {
+	e := Errorf(code, format, args...)
+	e.Again = true
+	return e
 }
 
 // asError makes any error one that a client can be shown.

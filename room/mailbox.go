@@ -180,15 +180,8 @@ type signalPost struct {
 }
 
 func (p *signalPost) deliver(r *Room, now time.Time) error {
+	if r.ending.Load() != 0 {
+		return nil
+	}
 	return r.command(&command{op: opSignal, name: p.name, body: p.body})
-}
-
-type workPost struct {
-	id     uint32
-	body   []byte
-	failed string
-}
-
-func (p *workPost) deliver(r *Room, now time.Time) error {
-	return r.command(&command{op: opResult, request: p.id, body: p.body, failed: p.failed})
 }

@@ -33,7 +33,7 @@ func RestoreManual(ctx context.Context, kind AnyKind, checkpoint []byte, cfg Con
 }
 
 func newManual(ctx context.Context, r *Room) *Manual {
-	r.ctx = ctx
+	r.ctx, r.cancelWork = ctx, func() {}
 	r.begin(r.base)
 	return &Manual{r: r, now: r.base}
 }
@@ -46,7 +46,8 @@ func (m *Manual) Room() *Room { return m.r }
 func (m *Manual) Now() time.Time { return m.now }
 
 // Tick makes the next tick, on time, once all slow work that was started is done. over tells that the
-// room has ended, err that the game panicked.
+// room has ended, err that the game panicked. A room that ends finishes its slow work, and shows spectators of the past the
+// rest, before Tick returns.
 func (m *Manual) Tick() (over bool, err error) {
 	m.r.works.Wait()
 	step := time.Second / time.Duration(m.r.spec.TickRate)
@@ -56,7 +57,14 @@ func (m *Manual) Tick() (over bool, err error) {
 		m.now = next
 	}
 	m.r.worked = true
-	return m.r.wakeUp(m.now)
+	over, err = m.r.wakeUp(m.now)
+	if over && err == nil {
+		m.r.showRest(m.now)
+		for m.r.attend(m.now); m.r.working > 0; m.r.attend(m.now) {
+			m.r.works.Wait()
+		}
+	}
+	return over, err
 }
 
 // Join makes a tick in which a player asks for a seat, as Room.Join does.

@@ -28,7 +28,7 @@ func (r *Room) record(failed error) {
 	b = append(b, r.commands...)
 	var players int
 	r.commands, players = r.core.stepper.appendInputs(r.commands[:0])
-	if failed != nil {
+	if failed != nil || r.core.closing {
 		players, r.commands = 0, r.commands[:0] // whether they were taken is not known
 	}
 	b = wire.AppendArray(b, players)

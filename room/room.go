@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ import (
 var (
 	ErrClosed = errors.New("the room has ended: match again")
 	ErrFull   = errors.New("the room is full: match again")
+	ErrLocked = errors.New("the room was locked meanwhile, nobody may join any more: match again")
 	ErrToken  = errors.New("the resume token belongs to no seat of this room: match again")
 	ErrSignal = errors.New("the game of this room takes no signal")
 )
@@ -38,6 +40,9 @@ type Config struct {
 	Registry    *player.Registry // of all sessions of a server; nil: a set of its own
 	Limits      player.Limits    // per player; the zero value is the default
 	Recorder    Recorder         // nil: nothing is recorded
+	LastWords   *LastWords       // how seats ended, for players who come back; shared by all rooms of a server; nil: a set of its own
+	WorkGrace   time.Duration    // how long slow work may go on once the room has ended; 10 s by default
+	After       uint32           // the first tick is the one after this; for tests of what becomes of a room that is years old
 	Stats       *Stats           // shared by all rooms of a server; nil: a set of its own
 	PlayerStats *player.Stats    // likewise
 	Log         *slog.Logger     // nil: slog.Default
@@ -70,6 +75,9 @@ type Room struct {
 	eventsMu sync.Mutex
 	events   []*player.Event // announced, for everybody
 
+	resultsMu sync.Mutex
+	results   []command // of slow work
+
 	// Run's goroutine owns the rest.
 	core      *core
 	clock     Clock
@@ -80,12 +88,13 @@ type Room struct {
 	origin    *checkpoint     // from which it has yet to be restored, nil for none
 	late      [][]byte        // frames that it has yet to make, a ring
 	lateAt    int             // where the next one goes
+	followed  int             // ticks since spectators of the past had to wait
 	announced []*player.Event // scratch
 	emptyFrom time.Time
 	weighed   time.Time       // when the world's memory was last looked at
 	left      int             // seats given up so far
 	listed    json.RawMessage // the game's first listing data
-	ctx       context.Context // ends with the room; for slow work
+	ctx       context.Context // for slow work; ends with the room's Config.WorkGrace
 	unsent    bool            // somebody was skipped: an OnDemand room tries again
 	retry     time.Time       // then
 	worked    bool            // something has arrived: an OnDemand room ticks
@@ -100,6 +109,14 @@ type Room struct {
 
 	joined int   // players so far, those of a checkpoint not included
 	final  Final // once it has ended
+
+	partings   []parting // seats given up in this tick
+	cancelWork func()    // ends ctx
+	working    int       // pieces of slow work whose result the game has not got
+	tooLate    bool      // to begin any more
+	words      Words     // of the end
+	unshown    int       // ticks that spectators of the past have not seen, once the room has ended
+	broken     bool      // the game panicked: it is asked nothing any more
 }
 
 // Final is how a room ended.
@@ -149,6 +166,10 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.LastWords == nil {
+		cfg.LastWords = new(LastWords)
+	}
+	orDefault(&cfg.WorkGrace, DefaultWorkGrace)
 	if cfg.Registry == nil {
 		cfg.Registry = new(player.Registry)
 	}
@@ -161,6 +182,7 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 		return nil, err
 	}
 	r.core.courier, r.core.sender = cfg.Courier, byRoom+cfg.ID
+	r.core.number = cfg.After
 	if spec.SpectatorDelay > 0 {
 		if r.delayed, err = newPlayback(spec, cfg.Seed, cfg.Options); err != nil {
 			return nil, err
@@ -182,10 +204,11 @@ func (r *Room) Spec() *Spec { return r.spec }
 // Info is the room's listing, at most a tick old. Do not change it.
 func (r *Room) Info() *Info { return r.info.Load() }
 
-// Done is closed when the room has ended.
+// Done is closed when the room has ended, and nobody is told anything any more: Run is about to return.
 func (r *Room) Done() <-chan struct{} { return r.done }
 
-// Ended is why the room ended: the code that its players were told, 0 while it runs.
+// Ended is why the room ended: the code that its players were told, 0 while it runs. Slow work, and spectators who
+// have not seen the end yet, may keep Run from returning for some time after.
 func (r *Room) Ended() protocol.Code { return protocol.Code(r.ending.Load()) }
 
 // Final is how the room ended. It may be asked once Run has returned.
@@ -231,7 +254,7 @@ type Join struct {
 }
 
 // Join seats a player in the next tick and returns the session to which Conn's messages go. The error is
-// ErrClosed, ErrFull, ctx's, or the game's refusal, for which see Error.
+// ErrClosed, ErrFull, ErrLocked, ctx's, or the game's refusal, for which see Error.
 func (r *Room) Join(ctx context.Context, j Join) (*player.Session, error) {
 	a := newAnswer[*player.Session]()
 	s, err := ask(ctx, r, &joinPost{j, a}, a)
@@ -347,28 +370,9 @@ func (r *Room) moment(now time.Time) protocol.Moment {
 	whole, rest := ns/second, ns%second
 	part := rest * rate // of a second, in ticks of 1e-9
 	return protocol.Moment{
-		Tick:     uint32(whole*rate + part/second),
+		Tick:     uint32(min(whole*rate+part/second, math.MaxUint32)),
 		Fraction: uint8(part % second * protocol.FractionsPerTick / second),
 	}
-}
-
-// startWork runs a game's slow work. Run waits for it.
-func (r *Room) startWork(id uint32, work func(context.Context) ([]byte, error)) {
-	ctx := r.ctx
-	if ctx == nil { // in New
-		panic("room: Go was called before the room ran")
-	}
-	r.works.Go(func() {
-		body, err := safely(ctx, work)
-		failed := ""
-		if err != nil {
-			if failed = err.Error(); failed == "" {
-				failed = "failed"
-			}
-			body = nil
-		}
-		_ = r.post(ctx, &workPost{id, body, failed})
-	})
 }
 
 // safely turns a panic of slow work into an error: only the game that waits for it is concerned.

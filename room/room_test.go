@@ -34,16 +34,24 @@ type live struct {
 	users  *player.Registry
 	ended  chan error
 	cancel context.CancelFunc
+	words  room.LastWords
 	free   atomic.Int32 // seats released
 }
 
-func start(t *testing.T, k room.AnyKind) *live { return startWith(t, k, room.Config{}) }
+func start(t *testing.T, k room.AnyKind, more ...func(*room.Config)) *live {
+	t.Helper()
+	return startWith(t, k, room.Config{}, more...)
+}
 
-func startWith(t *testing.T, k room.AnyKind, cfg room.Config) *live {
+func startWith(t *testing.T, k room.AnyKind, cfg room.Config, more ...func(*room.Config)) *live {
 	t.Helper()
 	l := &live{t: t, stats: new(room.Stats), player: new(player.Stats), users: new(player.Registry), ended: make(chan error, 1)}
 	var err error
 	cfg.ID, cfg.Seed, cfg.Stats, cfg.PlayerStats, cfg.Registry, cfg.Log = "r1", 7, l.stats, l.player, l.users, silent
+	cfg.LastWords = &l.words
+	for _, change := range more {
+		change(&cfg)
+	}
 	l.Room, err = room.New(k, cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -937,6 +945,25 @@ func TestSequenceNumbersThatJumpTooFarAreAProtocolError(t *testing.T) {
 		require.Equal(t, protocol.CodeProtocol, ce.Code)
 		require.EqualValues(t, 1, r.player.Malformed.Load())
 		require.EqualValues(t, 2, r.player.Stale.Load())
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestWhoComesToARoomThatWasLockedMeanwhileIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := rigKind(&rig{join: func(t *room.Tick, p *room.Player) error {
+			t.Lock(p.Name() == "Ada")
+			return nil
+		}})
+		k.Spectators = 1
+		r := start(t, k)
+		c, s := r.join("Ada")
+		_, err := r.Join(t.Context(), room.Join{Who: room.Identity{User: "Bob", Name: "Bob"}, Conn: new(client)})
+		require.ErrorIs(t, err, room.ErrLocked)
+		r.watch("Sue")
+		r.Lost(s, c)
+		_, err = r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Conn: new(client)})
+		require.NoError(t, err, "those who are in it stay")
 		require.NoError(t, r.stop())
 	})
 }

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -9,16 +10,28 @@ import (
 	"github.com/tickhall/tickhall/protocol"
 )
 
+// lastTick is the highest number that a tick has. A room that old ends: tick numbers are 32 bits on the wire, and must not
+// begin again. What is left above it are the ticks in which the game is told of the end, and never: see core.due.
+const lastTick = math.MaxUint32 - 1<<16
+
 // Run is the room: it blocks until the room has ended, by itself, by Stop or with ctx, and everything
 // that it started has ended too. The error is a *PanicError if the game panicked, else nil.
 func (r *Room) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	r.ctx, r.cancelWork = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		r.finish()
-		cancel()
+		r.cancelWork()
 		r.works.Wait()
 	}()
-	r.ctx = ctx
+	if err := r.run(ctx); err != nil {
+		return err
+	}
+	r.linger(ctx)
+	return nil
+}
+
+// run is Run until the room has ended.
+func (r *Room) run(ctx context.Context) error {
 	r.begin(time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -27,7 +40,7 @@ func (r *Room) Run(ctx context.Context) error {
 		timer.Reset(time.Until(next))
 		select {
 		case <-ctx.Done():
-			r.end(protocol.CodeShuttingDown, "the server is stopping: match again", nil)
+			r.end(time.Now(), protocol.CodeShuttingDown, "the server is stopping: match again", nil)
 			return nil
 		case <-timer.C:
 		case <-wake:
@@ -112,7 +125,7 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 			if now.Before(r.emptyUntil()) || !r.places.CompareAndSwap(0, -1) {
 				return false, nil // somebody is on the way
 			}
-			r.end(protocol.CodeGone, "the room was empty for too long: match again", nil)
+			r.end(now, protocol.CodeGone, "the room was empty for too long: match again", nil)
 			return true, nil
 		}
 		r.clock.Resume(now)
@@ -131,6 +144,10 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 		}
 		skipped = r.clock.Skipped - before
 		r.cfg.Stats.late(r.spec.Name, now.Sub(due), skipped)
+	}
+	if r.clock.done > lastTick {
+		r.end(now, protocol.CodeGone, "the room has run for as long as a room can: match again", nil)
+		return true, nil
 	}
 	r.worked = false
 	r.setEpoch()
@@ -158,14 +175,14 @@ func (r *Room) wakeUp(now time.Time) (over bool, err error) {
 	}
 	switch {
 	case r.core.ended:
-		r.end(protocol.CodeRoomEnded, "the room has ended", r.core.result)
+		r.end(now, protocol.CodeRoomEnded, "the room has ended", r.core.result)
 		return true, nil
 	case r.stop.Load() != nil:
 		stop := r.stop.Load()
-		r.end(stop.Code, stop.Reason, nil)
+		r.end(now, stop.Code, stop.Reason, nil)
 		return true, nil
 	case r.outgrown(now):
-		r.end(protocol.CodeRoomFailed, "the room grew larger than this server allows: match again", nil)
+		r.end(now, protocol.CodeRoomFailed, "the room grew larger than this server allows: match again", nil)
 		return true, nil
 	case r.empty():
 		if r.asleep = true; r.left != left {
@@ -237,7 +254,7 @@ func (r *Room) step(now time.Time, number uint32, first bool, took *laps) error 
 			r.free(s, protocol.CodeKicked, k.reason)
 		}
 	}
-	return nil
+	return r.bid(now, true)
 }
 
 // deliver carries out what has arrived since the last tick: the mailbox, then, seat by seat, typed
@@ -251,6 +268,12 @@ func (r *Room) deliver(now time.Time) error {
 	}
 	for range len(r.mailbox) { // what comes meanwhile waits for the next tick
 		if err := (<-r.mailbox).deliver(r, now); err != nil {
+			return err
+		}
+	}
+	for _, result := range r.takeResults() {
+		r.working--
+		if err := r.command(&result); err != nil {
 			return err
 		}
 	}
@@ -316,17 +339,23 @@ func (r *Room) command(m *command) error {
 
 // join seats a player. refused is the reason why not; err the game's panic.
 func (r *Room) join(j Join) (s *seat, refused, err error) {
-	if r.stop.Load() != nil || r.core.ended {
+	if r.isEnding() {
 		return nil, ErrClosed, nil
 	}
 	if len(r.seats) >= r.spec.MaxPlayers {
 		return nil, ErrFull, nil
 	}
+	if r.core.locked {
+		return nil, ErrLocked, nil
+	}
 	r.note(&command{op: opJoin, who: j.Who})
 	s = r.newSeat(j)
+	s.session.Number = r.core.lastPlayer + 1
+	r.cfg.Registry.Add(s.session) // already now: Join may send to the user
 	var p *Player
 	err = r.core.guard(func() { p, refused = r.core.join(j.Who, s) })
 	if err != nil || refused != nil {
+		r.turnAway(s, err == nil)
 		return nil, refused, err
 	}
 	r.joined++
@@ -337,6 +366,9 @@ func (r *Room) join(j Join) (s *seat, refused, err error) {
 	return s, nil, nil
 }
 
+// isEnding reports whether nobody can come in any more.
+func (r *Room) isEnding() bool { return r.stop.Load() != nil || r.core.ended || r.ending.Load() != 0 }
+
 // newSeat is what every seat begins as, a spectator's too.
 func (r *Room) newSeat(j Join) *seat {
 	s := &seat{room: r, pass: newPass(), released: j.Released, conn: j.Conn, welcome: true}
@@ -346,11 +378,23 @@ func (r *Room) newSeat(j Join) *seat {
 	return s
 }
 
+// turnAway forgets a seat that was refused. What the game has sent to it is told, behind a WELCOME; the refusal, which
+// closes the connection, is the caller's to tell.
+func (r *Room) turnAway(s *seat, tell bool) {
+	r.cfg.Registry.Remove(s.session)
+	if !tell {
+		return
+	}
+	r.event = s.letters.takeEvents(&s.backlog, r.core.number, r.event)
+	s.world, s.feed = r.core.world, nil // no token: there is nothing to come back to
+	s.player = &Player{number: s.session.Number, gone: true}
+	r.sendLast(s, time.Now(), false)
+}
+
 // seat lets s see a world and be reached.
 func (r *Room) seat(s *seat, c *core) {
 	s.watch(c)
 	s.session.Attach(s.conn, 0)
-	r.cfg.Registry.Add(s.session)
 }
 
 // watch lets s see a world.
@@ -404,24 +448,7 @@ func (r *Room) leave(s *seat, why Cause, code protocol.Code, reason string) erro
 // free gives up the seat of a player who has left the game.
 func (r *Room) free(s *seat, code protocol.Code, reason string) {
 	r.seats = slices.DeleteFunc(r.seats, func(o *seat) bool { return o == s })
-	r.release(s, code, reason, nil)
-}
-
-func (r *Room) release(s *seat, code protocol.Code, reason string, result []byte) {
-	r.tokens.hide(s)
-	r.cfg.Registry.Remove(s.session)
-	s.player.gone = true
-	if s.conn != nil {
-		s.session.Detach(s.conn)
-		s.conn.Close(code, reason, result)
-		s.conn = nil
-	}
-	r.cfg.Stats.Leaves.Add(1)
-	r.countDropped(s)
-	r.left++
-	if s.released != nil {
-		s.released()
-	}
+	r.vacate(s, Words{Code: code, Reason: reason})
 }
 
 func (r *Room) seatByNumber(number uint32) *seat {
@@ -435,38 +462,3 @@ func (r *Room) seatByNumber(number uint32) *seat {
 
 // sinceBase is now, for busy, of which 0 means idle.
 func (r *Room) sinceBase() int64 { return max(int64(time.Since(r.base)), 1) }
-
-// end tells everybody that the room has ended.
-func (r *Room) end(code protocol.Code, reason string, result []byte) {
-	r.busy.Store(r.sinceBase())
-	defer r.busy.Store(0)
-	r.final = Final{code, reason, len(r.seats), r.joined}
-	for _, s := range r.seats {
-		if err := r.core.guard(func() { r.core.leave(s.player, CauseEnded) }); err != nil {
-			r.cfg.Log.Error("a game panicked while its room ended", "room", r.id, "kind", r.spec.Name, "error", err)
-		}
-		r.release(s, code, reason, result)
-	}
-	r.seats = nil
-	r.dismiss(code, reason, result)
-	r.ending.Store(uint32(code))
-	r.publish()
-}
-
-// fail ends the room after the game's panic, without asking the game for anything more.
-func (r *Room) fail(err error) {
-	r.cfg.Stats.Panics.Add(1)
-	r.final = Final{protocol.CodeRoomFailed, "the game panicked", len(r.seats), r.joined}
-	stack := ""
-	if p, ok := err.(*PanicError); ok {
-		stack = string(p.Stack)
-	}
-	r.cfg.Log.Error("a game panicked", "room", r.id, "kind", r.spec.Name, "error", err, "stack", stack)
-	for _, s := range r.seats {
-		r.release(s, protocol.CodeRoomFailed, "the game failed in this room: match again", nil)
-	}
-	r.seats = nil
-	r.dismiss(protocol.CodeRoomFailed, "the game failed in this room", nil)
-	r.ending.Store(uint32(protocol.CodeRoomFailed))
-	r.publish()
-}

@@ -38,6 +38,7 @@ type seat struct {
 	ended     bool      // conn was closed since nothing was acknowledged
 	warned    time.Time // when the client was last told that it acknowledges nothing
 	told      uint32    // tick in which the player was last told that events were not kept
+	last      bool      // what is sent now is the last
 	checked   uint32    // tick of the last HASH
 	newest    uint32    // tick of the last snapshot sent
 	own       []byte

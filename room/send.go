@@ -1,6 +1,8 @@
 package room
 
 import (
+	"fmt"
+	"math"
 	"time"
 
 	"github.com/tickhall/tickhall/protocol"
@@ -73,7 +75,9 @@ func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
 		return
 	}
 	switch {
-	case s.view.Base() == s.world.Tick():
+	case s.feed == nil && s.world.Tick() == 0 && s.welcome && s.conn.Ready():
+		r.sendEmpty(s, now)
+	case s.feed == nil && s.world.Tick() <= s.newest, s.view.Base() == s.world.Tick():
 		if s.backlog.unsent() { // they go with the snapshot of a tick to come
 			r.unsent = true
 			r.worked = r.worked || r.spec.OnDemand && s.conn.Ready() && s.session.Flow.Open(now, step)
@@ -106,6 +110,41 @@ func (r *Room) unacknowledged(s *seat, now time.Time, stalled time.Duration) boo
 	return false
 }
 
+// sendEmpty greets a spectator of the past in a room that has none yet: with a world of nothing, and how long to wait.
+func (r *Room) sendEmpty(s *seat, now time.Time) {
+	const tick = 1
+	s.head = r.appendWelcome(s.head[:0], s, tick)
+	s.head = s.world.AppendEmptyKey(s.head, tick)
+	s.head = s.view.AppendOwn(s.head, 0, 0)
+	rate := time.Duration(r.spec.TickRate)
+	delay := time.Duration(r.spec.SpectatorDelay) * time.Second / rate
+	wait := time.Duration(max(r.spec.SpectatorDelay-r.followed, 1)) * time.Second / rate
+	s.own = protocol.AppendError(s.own[:0], tick, 0, "delayed",
+		fmt.Sprintf("this room is shown %.0f s late, and is younger than that: wait %.0f s", delay.Seconds(), math.Ceil(wait.Seconds())))
+	s.session.Flow.Sent(tick, true, now)
+	if s.put(s.head, s.own) != nil {
+		s.session.Flow.Unsent()
+		r.unsent = true
+		return
+	}
+	s.newest, s.welcome = tick, false
+}
+
+// appendWelcome appends a WELCOME at tick. Without a seat to come back to there is no token.
+func (r *Room) appendWelcome(b []byte, s *seat, tick uint32) []byte {
+	w := protocol.Welcome{
+		Room: r.id, Kind: r.spec.Name, Player: s.player.number, User: s.session.User,
+		Rate: uint32(r.spec.TickRate), OnDemand: r.spec.OnDemand, Tick: tick,
+		Schema: r.core.world.Schema().Append(nil), Inputs: r.spec.Inputs, Resumed: s.resumed,
+	}
+	if s.feed != nil {
+		w.LastInput, _ = s.feed.consumed()
+		w.Token = s.pass.token(r.id, s.pass.serial)
+		w.Grace = uint32(r.spec.Grace / time.Second)
+	}
+	return w.Append(b)
+}
+
 // sendTo sends s one message: WELCOME if it is due, the snapshot, and what is the player's own.
 func (r *Room) sendTo(s *seat, now time.Time) {
 	tick := s.world.Tick()
@@ -116,16 +155,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		seq, slack = s.feed.consumed()
 	}
 	if s.welcome {
-		w := protocol.Welcome{
-			Room: r.id, Kind: r.spec.Name, Player: s.player.number, User: s.session.User,
-			Rate: uint32(r.spec.TickRate), OnDemand: r.spec.OnDemand, Tick: tick, LastInput: seq,
-			Schema: r.core.world.Schema().Append(nil), Inputs: r.spec.Inputs, Resumed: s.resumed,
-		}
-		if s.feed != nil { // a spectator has no seat to come back to
-			w.Token = s.pass.token(r.id, s.pass.serial)
-			w.Grace = uint32(r.spec.Grace / time.Second)
-		}
-		s.head = w.Append(s.head)
+		s.head = r.appendWelcome(s.head, s, tick)
 	}
 	base := s.view.Base()
 	snapshot, key := s.view.Next()
@@ -144,7 +174,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 	s.parts = [3][]byte{s.head, snapshot, s.own}
 	s.session.Flow.Sent(tick, key, now)
 	r.sent.encoding += r.sent.since(r.sinceBase())
-	err := s.conn.Send(s.parts[:]...)
+	err := s.put(s.parts[:]...)
 	r.sent.sending += r.sent.since(r.sinceBase())
 	if err != nil {
 		// The connection is ending, or something slipped in after Ready: either way the client did not

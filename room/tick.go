@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -111,8 +112,13 @@ func (t *Tick) After(d time.Duration, f func(t *Tick)) {
 }
 
 // Go runs slow work on a goroutine of its own, and then calls then with its result before the Step of
-// a later tick. work must not touch the game; its context ends with the room, whose end waits for it.
-// The result is recorded, encoded by msgpack, so that a playback has it without the work.
+// a later tick. work must not touch the game. The result is recorded, encoded by msgpack, so that a playback has it without
+// the work.
+//
+// What is begun before the room ends, in Leave for example to save what a player has, is finished: its context lives until
+// Config.WorkGrace after the end, of which a server's stop is one (for the rooms of a lobby nearly its Grace, 10 s by default), and
+// then is called in a tick without a Step, in which nobody is there any more. Work that is not done by then has its context
+// ended, and then gets that as the error; begun any later it is not run. After a panic of the game, then is not called.
 func Go[T any](t *Tick, work func(ctx context.Context) (T, error), then func(t *Tick, v T, err error)) {
 	c := t.core
 	c.workSeq++
@@ -137,8 +143,8 @@ func Go[T any](t *Tick, work func(ctx context.Context) (T, error), then func(t *
 	})
 }
 
-// Lock closes the room to further players, or opens it again. Those who hold a seat stay, and may
-// resume.
+// Lock closes the room to further players, or opens it again. Those who are in it stay, and may resume; who is only on the
+// way to it, with a ticket, is refused such that a client matches again.
 func (t *Tick) Lock(locked bool) {
 	if t.core.locked != locked {
 		t.core.locked, t.core.listed = locked, true
@@ -159,14 +165,16 @@ func mustList(data any) json.RawMessage {
 	return b
 }
 
-// Kick removes p at the end of this tick. p is shown the reason; Leave is called with CauseKicked.
+// Kick removes p at the end of this tick. p is shown the reason, after all that it has been sent; Leave is called with
+// CauseKicked.
 func (t *Tick) Kick(p *Player, reason string) {
 	if !p.gone {
 		t.core.kicks = append(t.core.kicks, kick{p, reason})
 	}
 }
 
-// End ends the room after this tick. Every player is sent result, encoded by msgpack; nil for none.
+// End ends the room after this tick. Every player is sent result, encoded by msgpack, nil for none, after all else; one who
+// is away gets it when coming back within an hour. Spectators who see the past are shown the rest of it before.
 func (t *Tick) End(result any) {
 	if t.core.ended {
 		return
@@ -196,10 +204,12 @@ func (t timer) compare(o timer) int {
 	return cmp.Or(cmp.Compare(t.due, o.due), cmp.Compare(t.seq, o.seq))
 }
 
-// due is the tick in which a timer set now is due.
+// due is the tick in which a timer set now is due: at the earliest the next one, at the latest one that no room lives to see.
 func (c *core) due(d time.Duration) uint32 {
-	ticks := (int64(d)*int64(c.spec.TickRate) + int64(time.Second) - 1) / int64(time.Second)
-	return c.number + uint32(max(ticks, 1))
+	rate, second := int64(c.spec.TickRate), int64(time.Second)
+	whole, rest := int64(max(d, 0))/second, int64(max(d, 0))%second // their product with rate can't overflow
+	ticks := max(whole*rate+(rest*rate+second-1)/second, 1)
+	return uint32(min(int64(c.number)+ticks, math.MaxUint32))
 }
 
 func (c *core) push(t timer) {

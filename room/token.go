@@ -51,6 +51,15 @@ func (p *pass) token(room string, serial uint32) string {
 	return room + "." + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16])
 }
 
+// tokens are all that are good.
+func (p *pass) tokens(room string) []string {
+	list := []string{p.token(room, p.serial)}
+	for _, serial := range p.older {
+		list = append(list, p.token(room, serial))
+	}
+	return list
+}
+
 // tokens finds seats by the tokens that are good at present. The room writes it; any goroutine may ask, and none waits
 // for a tick.
 type tokens struct {

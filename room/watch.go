@@ -7,16 +7,26 @@ import (
 	"github.com/tickhall/tickhall/protocol"
 )
 
-// watch lets somebody see the room without a seat. A spectator is not part of the game: nothing of it is
-// recorded, and who loses the connection has left.
+// watch lets somebody see the room without a seat. A spectator is not part of the game: nothing of it is recorded but
+// that the game was asked whether it may come, and who loses the connection has left.
 func (r *Room) watch(j Join) (s *seat, refused, err error) {
-	if r.stop.Load() != nil || r.core.ended {
+	if r.isEnding() {
 		return nil, ErrClosed, nil
 	}
 	if len(r.watchers) >= r.spec.Spectators {
 		return nil, ErrFull, nil
 	}
 	s = r.newSeat(j)
+	r.cfg.Registry.Add(s.session)
+	if r.core.admitter != nil {
+		m := command{op: opWatch, who: j.Who}
+		r.note(&m)
+		err = r.core.guard(func() { refused = r.core.admit(&m) })
+		if err != nil || refused != nil {
+			r.turnAway(s, err == nil)
+			return nil, refused, err
+		}
+	}
 	s.player = &Player{who: j.Who}
 	c := r.core
 	if r.delayed != nil {
@@ -37,7 +47,7 @@ func (r *Room) unwatch(s *seat, code protocol.Code, reason string) {
 		c = r.delayed.core
 	}
 	c.watchers = slices.DeleteFunc(c.watchers, func(b *backlog) bool { return b == &s.backlog })
-	r.release(s, code, reason, nil)
+	r.vacate(s, Words{Code: code, Reason: reason})
 }
 
 // stopWatching is for a connection that has ended; false if it was no spectator's.
@@ -53,9 +63,9 @@ func (r *Room) stopWatching(session *player.Session) bool {
 }
 
 // dismiss gives up all spectators' places.
-func (r *Room) dismiss(code protocol.Code, reason string, result []byte) {
+func (r *Room) dismiss(w Words) {
 	for _, s := range r.watchers {
-		r.release(s, code, reason, result)
+		r.vacate(s, w)
 	}
 	r.watchers = nil
 }
@@ -111,6 +121,12 @@ func (r *Room) follow() error {
 	if r.delayed == nil {
 		return nil
 	}
+	r.followed++
+	return r.showNext(r.frame)
+}
+
+// showNext lets the world that spectators see make its next tick, and keeps frame for later.
+func (r *Room) showNext(frame []byte) error {
 	due := &r.late[r.lateAt]
 	r.lateAt = (r.lateAt + 1) % len(r.late)
 	var err error
@@ -123,6 +139,6 @@ func (r *Room) follow() error {
 			err = r.delayed.Step(*due)
 		}
 	}
-	*due = append((*due)[:0], r.frame...)
+	*due = append((*due)[:0], frame...)
 	return err
 }

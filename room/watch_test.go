@@ -101,7 +101,12 @@ func TestSpectatorsSeeThePastWhereTheKindSaysSo(t *testing.T) {
 			require.NoError(t, c.readAndAck(s))
 			require.NoError(t, w.readAndAck(ws))
 			sums[c.replica.Tick()] = position(c)
-			if w.tick() == 0 {
+			if i == 0 {
+				require.EqualValues(t, 1, w.tick(), "a greeting and an empty world come at once")
+				require.Zero(t, w.replica.Len(0))
+				require.Contains(t, w.replies[0], "delayed: this room is shown 2 s late")
+			}
+			if c.replica.Tick() <= delay+1 {
 				continue
 			}
 			require.Equal(t, c.replica.Tick()-delay, w.replica.Tick())

@@ -85,6 +85,12 @@ export class TickhallError extends Error {
     retryAfter: number;
     /** The result that a room ended with, else null. @type {any} */
     result: any;
+    /** What the game sent before it refused a join. @type {{name: string, body: any, tick: number}[]} */
+    events: {
+        name: string;
+        body: any;
+        tick: number;
+    }[];
 }
 /**
  * Reader walks msgpack values in bytes that nobody vouches for. It checks each length against what is

@@ -90,6 +90,8 @@ export class TickhallError extends Error {
     this.retryAfter = more.retryAfter ?? 0;
     /** The result that a room ended with, else null. @type {any} */
     this.result = more.result ?? null;
+    /** What the game sent before it refused a join. @type {{name: string, body: any, tick: number}[]} */
+    this.events = [];
   }
 }
 
@@ -1572,7 +1574,7 @@ const ROOM_EVENTS = ["snapshot", "state", "event", "dropped", "error", "desync",
 /** Names of close codes, as they stand in TickhallError.code. @type {Record<number, string>} */
 const CLOSE_CODES = {
   1000: "normal", 4000: "slow_reader", 4001: "pong_timeout", 4002: "unacknowledged", 4003: "lost",
-  4100: "room_failed", 4101: "room_stuck", 4102: "shutting_down", 4103: "gone",
+  4100: "room_failed", 4101: "room_stuck", 4102: "shutting_down", 4103: "gone", 4105: "refused_now",
   4200: "protocol", 4201: "flood", 4202: "kicked", 4203: "replaced", 4204: "refused", 4205: "room_ended",
 };
 
@@ -2558,8 +2560,10 @@ export class Room {
     for (const f of incoming.later) f();
     if (incoming.taken > 0) this.#acknowledge(now);
     if (joining) this.#catchUp();
-    if (incoming.bye) this.#drop(incoming.bye);
-    else if (incoming.mismatch) this.#desync(incoming.mismatch);
+    if (incoming.bye) {
+      if (!this.#joinedBefore) incoming.bye.events = this.#early ?? []; // nobody could listen yet
+      this.#drop(incoming.bye);
+    } else if (incoming.mismatch) this.#desync(incoming.mismatch);
   }
 
   /** Deals with a message that can't be read. @param {TickhallError} err */
@@ -2707,7 +2711,7 @@ export class Room {
     this.#welcomed = true;
     this.#ticketAt = -Infinity; // used
     this.spectator = player === 0;
-    this.#next = this.spectator ? "match" : "resume"; // a spectator has no seat to come back to
+    this.#next = this.spectator || token === "" ? "match" : "resume"; // a spectator has no seat to come back to
     this.#seat = token;
     this.#resumed = resumed;
     if (!resumed || !this.#replica || rate !== this.rate || !sameBytes(schema, this.#schema)) {

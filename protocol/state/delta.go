@@ -260,6 +260,15 @@ func (w *World) keyMessage() []byte {
 	return b
 }
 
+// AppendEmptyKey appends a KEY of a world in which there is nothing.
+func (w *World) AppendEmptyKey(b []byte, tick uint32) []byte {
+	b = appendKeyHead(b, tick, len(w.tables))
+	for range w.tables {
+		b = wire.AppendArray(b, 0)
+	}
+	return b
+}
+
 // appendKeyHead appends a KEY up to its tables: one that is whole, and lists no id as another entity's.
 func appendKeyHead(b []byte, tick uint32, tables int) []byte {
 	b = wire.AppendArray(b, keyHead+tables)

@@ -71,7 +71,11 @@ func (e *entry) closeLocked(code protocol.Code, reason string) {
 	e.room.Stop(code, reason)
 }
 
+// over reports whether a room has ended, though its slow work may go on, and spectators may see it.
 func over(r *room.Room) bool {
+	if r.Ended() != 0 {
+		return true
+	}
 	select {
 	case <-r.Done():
 		return true
@@ -141,7 +145,7 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	crand.Read(seed[:])
 	r, err := l.make(k, c.until, room.Config{
 		ID: id, Seed: binary.LittleEndian.Uint64(seed[:]), Options: c.options, Limits: l.cfg.Limits,
-		Registry: l.cfg.Registry, Courier: l.courier,
+		Registry: l.cfg.Registry, Courier: l.courier, LastWords: &l.words, WorkGrace: l.cfg.Grace * 9 / 10, // Run waits no longer
 		Stats: l.cfg.RoomStats, PlayerStats: l.cfg.PlayerStats, Log: l.cfg.Log,
 	})
 	if err == nil {

@@ -151,6 +151,7 @@ type Lobby struct {
 	kinds   map[string]*kind
 	courier room.Courier
 	hashing chan struct{} // holds a token for each password that is being hashed
+	words   room.LastWords
 	kick    chan struct{} // capacity 1: a new watcher waits for the whole list
 	checks  chan struct{} // Run receives: see Check
 	over    chan struct{} // closed when Run returns
@@ -278,6 +279,10 @@ func (l *Lobby) Find(id string) *room.Room {
 	return nil
 }
 
+// LastWords returns how the seat of a resume token ended, for a player who comes back when the seat, or the whole room, is
+// gone; false if that is not known, or no longer.
+func (l *Lobby) LastWords(token string) (room.Words, bool) { return l.words.Find(time.Now(), token) }
+
 // List tells of every room, those that are private and those of ListingKind included, by kind, oldest first. For
 // the public ones see Rooms.
 func (l *Lobby) List() []room.Info {
@@ -298,14 +303,20 @@ func (l *Lobby) List() []room.Info {
 	return list
 }
 
-// Lock keeps new players out of a room, or lets them in again; a room that its game has locked stays so. Who
-// holds a seat may take it all the same, spectators may come. False: there is no such room.
+// Lock keeps new players out of a room, or lets them in again; a room that its game has locked stays so. Seats that are
+// held for players on their way are released, so that their clients match again; spectators may come. False: there is no such
+// room.
 func (l *Lobby) Lock(id string, locked bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.rooms[CleanID(id)]
 	if e != nil {
 		e.locked = locked
+		for _, s := range l.held {
+			if locked && s.entry == e && !s.spectate {
+				l.releaseLocked(s)
+			}
+		}
 	}
 	return e != nil
 }

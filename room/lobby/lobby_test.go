@@ -182,6 +182,25 @@ func TestQuickSkipsLockedRooms(t *testing.T) {
 	})
 }
 
+func TestLockReleasesWhatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := new(trial).kind("match", 4)
+		k.Spectators = 1
+		l, _ := run(t, Config{Kinds: []room.AnyKind{k}})
+		in, err := l.Quick("match", QuickOptions{})
+		require.NoError(t, err)
+		join(t, in)
+		late, err := l.Quick("match", QuickOptions{})
+		require.NoError(t, err)
+		watch, err := l.Spectate(SpectateOptions{Room: in.Room().ID()})
+		require.NoError(t, err)
+		require.True(t, l.Lock(in.Room().ID(), true))
+		require.False(t, l.Held(late.ID()), "its ticket is used: the client matches again")
+		require.True(t, l.Held(watch.ID()))
+		require.Equal(t, 1, l.List()[0].Players)
+	})
+}
+
 func TestQuickSaysWhyNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := &trial{new: func() error { return errors.New("no map called x") }}

@@ -36,8 +36,9 @@ type Conn struct {
 }
 
 var (
-	_ player.Conn   = (*Conn)(nil)
-	_ player.Beater = (*Conn)(nil)
+	_ player.Conn       = (*Conn)(nil)
+	_ player.LastSender = (*Conn)(nil)
+	_ player.Beater     = (*Conn)(nil)
 )
 
 // Send implements player.Conn.
@@ -49,6 +50,27 @@ func (c *Conn) Send(parts ...[]byte) error {
 	}
 	if !c.net.ready() {
 		c.gateway.stats.Congested.Add(1)
+		return player.ErrCongested
+	}
+	if err := c.ws.Writev(gws.OpcodeBinary, parts...); err != nil {
+		return err
+	}
+	c.gateway.stats.MessagesOut.Add(1)
+	return nil
+}
+
+// SendLast implements player.LastSender.
+func (c *Conn) SendLast(parts ...[]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.code != 0 || c.net.ending() {
+		return net.ErrClosed
+	}
+	size := maxHeader
+	for _, p := range parts {
+		size += len(p)
+	}
+	if !c.net.makeRoom(size, maxLast-maxBye) {
 		return player.ErrCongested
 	}
 	if err := c.ws.Writev(gws.OpcodeBinary, parts...); err != nil {
@@ -76,8 +98,8 @@ func (c *Conn) control(op gws.Opcode, payload []byte) bool {
 	return c.code == 0 && c.net.ready() && c.ws.WriteMessage(op, payload) == nil
 }
 
-// Close implements player.Conn. The peer has Config.Linger to read what is on its way and to answer. A
-// result that does not fit behind a message that has not left yet is left out.
+// Close implements player.Conn. What waits to leave has Config.Farewell to do so, and then the peer Config.Linger to
+// answer.
 func (c *Conn) Close(code protocol.Code, reason string, result []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,11 +108,10 @@ func (c *Conn) Close(code protocol.Code, reason string, result []byte) {
 	}
 	c.code = code
 	bye := protocol.AppendBye(nil, code, reason, result)
-	if len(bye) > maxFarewell-maxHeader && !c.net.ready() {
+	if !c.net.makeRoom(len(bye)+maxHeader+maxSmall, maxLast) {
 		bye = protocol.AppendBye(nil, code, cutReason(reason), nil)
 	}
 	// Errors mean that the connection broke before: there is nobody to tell.
-	c.net.farewell()
 	_ = c.ws.Writev(gws.OpcodeBinary, bye)
 	_ = c.ws.WriteClose(uint16(code), []byte(cutReason(reason)))
 }

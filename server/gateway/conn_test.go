@@ -385,7 +385,7 @@ func TestFarewellWaitsBehindWhatIsPending(t *testing.T) {
 		want   []byte
 	}{
 		{"with a result", []byte{0xa3, 'w', 'o', 'n'}, []byte{0xa3, 'w', 'o', 'n'}},
-		{"with one too large to wait", append([]byte{0xc6, 0, 2, 0, 0}, make([]byte, 128<<10)...), []byte{0xc0}},
+		{"with one too large to wait", append([]byte{0xc6, 0, 8, 0, 0}, make([]byte, maxLast)...), []byte{0xc0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			within(t, Config{}, func(t *testing.T, e *edge) {
@@ -396,7 +396,7 @@ func TestFarewellWaitsBehindWhatIsPending(t *testing.T) {
 				conn := e.room.connection()
 				require.NoError(t, conn.Send([]byte("pending")))
 				conn.Close(protocol.CodeRoomEnded, "over", c.result)
-				time.Sleep(DefaultLinger / 2)
+				time.Sleep(2 * DefaultLinger)
 				reason, result := cl.listen().ended(protocol.CodeRoomEnded)
 				require.Equal(t, "over", reason)
 				require.Equal(t, c.want, result)
@@ -404,6 +404,32 @@ func TestFarewellWaitsBehindWhatIsPending(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhatIsSentLastHasTimeToLeaveASlowLine(t *testing.T) {
+	within(t, Config{}, func(t *testing.T, e *edge) {
+		c := e.connect("ticket=" + e.ticket())
+		_, err := c.read()
+		require.NoError(t, err)
+		settle()
+		conn := e.room.connection().(*Conn)
+		require.NoError(t, conn.Send(bytes.Repeat([]byte("a"), 20<<10)))
+		require.False(t, conn.Ready())
+		require.ErrorIs(t, conn.Send([]byte("b")), player.ErrCongested)
+		require.NoError(t, conn.SendLast([]byte("scores "), []byte("of all")))
+		require.NoError(t, conn.SendLast(bytes.Repeat([]byte("c"), 30<<10)))
+		require.ErrorIs(t, conn.SendLast(make([]byte, maxLast)), player.ErrCongested, "it is bounded")
+		conn.Close(protocol.CodeRoomEnded, "over", bytes.Repeat([]byte{0xc0}, 1))
+		require.ErrorIs(t, conn.SendLast([]byte("late")), net.ErrClosed)
+		time.Sleep(DefaultFarewell - 100*time.Millisecond) // the line takes its time
+		c.listen().ended(protocol.CodeRoomEnded)
+		all := c.frames()
+		require.Len(t, all, 5)
+		require.Equal(t, "scores of all", string(all[1].payload))
+		require.Len(t, all[2].payload, 30<<10)
+		time.Sleep(DefaultLinger)
+		require.Zero(t, e.Stats().Open.Load())
+	})
 }
 
 func TestCloseDoesNotWaitForADeafPeer(t *testing.T) {
@@ -415,7 +441,7 @@ func TestCloseDoesNotWaitForADeafPeer(t *testing.T) {
 		began := time.Now()
 		e.room.connection().Close(protocol.CodeKicked, "away with you", nil)
 		require.Zero(t, time.Since(began))
-		time.Sleep(DefaultLinger + time.Millisecond)
+		time.Sleep(DefaultFarewell + time.Millisecond)
 		require.Zero(t, e.Stats().Open.Load())
 		require.Equal(t, 1, e.room.losses())
 		_ = c.Close()

@@ -52,6 +52,7 @@ type admission struct {
 	room   Room
 	ticket auth.Ticket
 	resume room.Resume // Token is "" for a ticket
+	words  *room.Words // how the token's seat ended, if it did: what is left to tell
 }
 
 // connect serves GET /v1/connect, and POST, which asks why a GET failed.
@@ -221,20 +222,25 @@ func (g *Gateway) admitTicket(text string) (*admission, *refusal) {
 
 func ticketUsed() *refusal { return refusef(protocol.ErrTicketUsed, "%v", auth.ErrTicketUsed) }
 
-// admitToken finds the room of a's token. It waits for no tick: a resume costs one trip through the room, after the
-// upgrade.
+// admitToken finds the room of a's token, or the last words of its seat. It waits for no tick: a resume costs one trip
+// through the room, after the upgrade.
 func (g *Gateway) admitToken(a *admission) *refusal {
 	id, _, ok := strings.Cut(a.resume.Token, ".")
 	if ok {
 		a.room, ok = g.cfg.Lobby.Find(id)
 	}
-	if !ok {
-		return refusef(protocol.ErrTokenUnknown, "%v", room.ErrToken)
+	err := room.ErrToken
+	if ok {
+		err = a.room.CheckToken(a.resume.Token)
 	}
-	if err := a.room.CheckToken(a.resume.Token); err != nil {
-		return refusef(protocol.ErrTokenUnknown, "%v", err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if words, ok := g.cfg.Lobby.LastWords(a.resume.Token); ok {
+		a.room, a.words = nil, &words
+		return nil
+	}
+	return refusef(protocol.ErrTokenUnknown, "%v", err)
 }
 
 // refuseUpgrade is for a request that would be let in if it were an upgrade.
@@ -339,6 +345,10 @@ func (g *Gateway) serve(c *Conn, a *admission, seat Seat) {
 
 // seat asks the room for a's seat. A refusal closes c and returns nil.
 func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
+	if a.words != nil {
+		c.Close(a.words.Code, a.words.Reason, a.words.Result)
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.JoinTimeout)
 	defer cancel()
 	var s *player.Session
@@ -362,6 +372,10 @@ func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
 	}
 	var refused *room.Error
 	switch {
+	case errors.As(err, &refused) && refused.Again:
+		c.Close(protocol.CodeRefusedNow, refused.Message, nil)
+	case errors.Is(err, room.ErrLocked):
+		c.Close(protocol.CodeRefusedNow, err.Error(), nil)
 	case errors.As(err, &refused):
 		c.Close(protocol.CodeRefused, refused.Message, nil)
 	case errors.Is(err, context.Canceled):
@@ -369,7 +383,11 @@ func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
 	case errors.Is(err, context.DeadlineExceeded):
 		c.Close(protocol.CodeRoomStuck, "the room does not answer: match again", nil)
 	case errors.Is(err, room.ErrClosed), errors.Is(err, room.ErrFull), errors.Is(err, room.ErrToken):
-		c.Close(protocol.CodeGone, err.Error(), nil)
+		words := room.Words{Code: protocol.CodeGone, Reason: err.Error()}
+		if said, ok := g.cfg.Lobby.LastWords(a.resume.Token); ok { // it ended just now
+			words = said
+		}
+		c.Close(words.Code, words.Reason, words.Result)
 	default: // a game's error of a type of its own is a refusal, too
 		c.Close(protocol.CodeRefused, err.Error(), nil)
 	}

@@ -37,6 +37,7 @@ type fakeRoom struct {
 
 	mu       sync.Mutex
 	err      error // of Join, Resume and CheckToken
+	late     error // of Resume alone
 	hang     bool  // these wait for their context
 	joined   []room.Join
 	resumed  []room.Resume
@@ -82,6 +83,9 @@ func (r *fakeRoom) Resume(ctx context.Context, v room.Resume) (*player.Session, 
 	untilReady(v.Conn)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.late != nil {
+		return nil, r.late
+	}
 	if !r.forget {
 		r.resumed = append(r.resumed, v)
 	}
@@ -169,6 +173,7 @@ type fakeLobby struct {
 	mu    sync.Mutex
 	err   error
 	held  map[string]bool
+	words map[string]room.Words
 	taken int // and not released
 	next  int
 
@@ -262,6 +267,13 @@ func (l *fakeLobby) Take(id string) (Seat, bool) {
 	delete(l.held, id)
 	l.taken++
 	return &fakeSeat{id: id, lobby: l}, true
+}
+
+func (l *fakeLobby) LastWords(token string) (room.Words, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w, ok := l.words[token]
+	return w, ok
 }
 
 func (l *fakeLobby) Find(id string) (Room, bool) { return l.room, id == l.room.id }

@@ -37,6 +37,7 @@ import (
 const (
 	DefaultWriteTimeout = 10 * time.Second
 	DefaultLinger       = time.Second
+	DefaultFarewell     = 10 * time.Second
 	DefaultJoinTimeout  = 5 * time.Second
 
 	DefaultConnectionsPerSecond = 20
@@ -77,7 +78,8 @@ type Config struct {
 
 	Heartbeat    time.Duration // between the pings of a connection; 15 s by default
 	WriteTimeout time.Duration // in which a peer must read 16 KiB that wait for it, and in three of which all; 10 s by default
-	Linger       time.Duration // in which a closed connection's last messages must leave; 1 s by default
+	Farewell     time.Duration // in which a closed connection's last messages must leave; 10 s by default
+	Linger       time.Duration // in which the peer must answer after that; 1 s by default
 	JoinTimeout  time.Duration // in which a room must answer; 5 s by default
 
 	Stats *Stats       // nil: a set of its own
@@ -100,6 +102,7 @@ func (c *Config) Validate() error {
 		{c.Heartbeat < 0, "Heartbeat is negative"},
 		{c.WriteTimeout < 0, "WriteTimeout is negative"},
 		{c.Linger < 0, "Linger is negative"},
+		{c.Farewell < 0, "Farewell is negative"},
 		{c.JoinTimeout < 0, "JoinTimeout is negative"},
 	} {
 		if f.bad {
@@ -113,6 +116,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.Heartbeat, player.DefaultHeartbeat)
 	orDefault(&c.WriteTimeout, DefaultWriteTimeout)
 	orDefault(&c.Linger, DefaultLinger)
+	orDefault(&c.Farewell, DefaultFarewell)
 	orDefault(&c.JoinTimeout, DefaultJoinTimeout)
 	c.Connections = c.Connections.withDefault(Limit{DefaultConnectionsPerSecond, DefaultConnectionsBurst})
 	c.Matches = c.Matches.withDefault(Limit{DefaultMatchesPerSecond, DefaultMatchesBurst})
@@ -142,6 +146,7 @@ type Lobby interface {
 	Held(seat string) bool
 	Take(seat string) (Seat, bool)
 	Find(room string) (Room, bool)
+	LastWords(token string) (room.Words, bool)
 	Rooms(q lobby.Query) (protocol.RoomList, error)
 }
 
@@ -276,7 +281,7 @@ func (g *Gateway) Check() {
 func (g *Gateway) Stats() *Stats { return g.stats }
 
 // Close refuses new connections, closes all that there are with CodeShuttingDown, and waits until
-// their goroutines have ended: Config.Linger at the most, unless a room does not answer. When ctx
+// their goroutines have ended: Config.Farewell and Config.Linger at the most, unless a room does not answer. When ctx
 // ends, sockets are cut, and Close returns ctx's error if even so something has not ended: a reader
 // that waits for a room which hangs. Heartbeats go on until Run's context ends.
 func (g *Gateway) Close(ctx context.Context) error {

@@ -22,10 +22,14 @@ import (
 // still is a game in which nothing happens, but one name is not welcome, and another is banned while it comes in.
 type still struct{ users *player.Registry }
 
-func (g still) Join(_ *room.Tick, p *room.Player) error {
+func (g still) Join(t *room.Tick, p *room.Player) error {
 	switch p.Name() {
 	case "Mallory":
 		return room.Errorf("banned", "you know why")
+	case "Late":
+		return room.Againf("late", "the round has begun")
+	case "Key":
+		t.Lock(true)
 	case "Trudy":
 		g.users.Ban(p.User(), time.Now().Add(time.Hour), "spying")
 		g.users.Kick(p.User(), "spying")
@@ -36,7 +40,7 @@ func (still) Leave(*room.Tick, *room.Player, room.Cause) {}
 func (still) Step(*room.Tick, []room.Input[struct{}])    {}
 
 // stillKind's input needs no field, and its world no table.
-var stillKind = room.Kind[struct{}]{Name: "still", MaxPlayers: 1}
+var stillKind = room.Kind[struct{}]{Name: "still", MaxPlayers: 2}
 
 // beside runs f in a bubble with a gateway before a real lobby.
 func beside(t *testing.T, f func(t *testing.T, e *edge)) {
@@ -94,6 +98,7 @@ func TestRealRoomIsJoinedResumedAndLeft(t *testing.T) {
 		first := a.welcome()
 		require.False(t, first.Resumed)
 		require.EqualValues(t, room.DefaultGrace.Seconds(), first.Grace)
+		e.matched("Eve") // does not come
 		r := httptest.NewRequest(http.MethodPost, "http://tickhall.test/v1/match", strings.NewReader(`{"kind":"still"}`))
 		status, he, _, _ := e.do(r)
 		require.Equal(t, http.StatusServiceUnavailable, status)
@@ -136,6 +141,66 @@ func TestRealRoomRefuses(t *testing.T) {
 		settle()
 		require.EqualValues(t, 1, e.Stats().Closed(protocol.CodeRefused))
 		e.matched("Ada") // the seat was given back
+	})
+}
+
+func TestRefusalForNowLetsAClientMatchAgain(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		reason, _ := e.connect(e.matched("Late")).listen().ended(protocol.CodeRefusedNow)
+		require.Equal(t, "the round has begun", reason)
+		settle()
+		require.EqualValues(t, 1, e.Stats().Closed(protocol.CodeRefusedNow))
+		require.Equal(t, protocol.AdviceMatch, protocol.CodeRefusedNow.Advice())
+	})
+}
+
+func TestWhoHoldsATicketOfARoomThatWasLockedMatchesAgain(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		key, late := e.matched("Key"), e.matched("Ada")
+		e.connect(key).listen()
+		time.Sleep(time.Second)
+		reason, _ := e.connect(late).listen().ended(protocol.CodeRefusedNow)
+		require.Contains(t, reason, "locked")
+	})
+}
+
+func TestLastWordsAreTold(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		a := e.connect(e.matched("Ada")).listen()
+		time.Sleep(time.Second)
+		w := a.welcome()
+		_ = a.Close() // lost
+		<-a.done
+		settle()
+		require.Equal(t, 1, e.cfg.Registry.Kick(w.User, "cheating"))
+		time.Sleep(time.Second)
+		status, he := e.probeToken(w.Token)
+		require.Equal(t, http.StatusUpgradeRequired, status, he.Message)
+		for range 2 { // the first answer may be lost
+			reason, _ := e.resume(w.Token, "tick=1").listen().ended(protocol.CodeKicked)
+			require.Equal(t, "cheating", reason)
+		}
+		time.Sleep(time.Hour)
+		status, he = e.probeToken(w.Token)
+		require.Equal(t, http.StatusNotFound, status)
+		require.Equal(t, protocol.ErrTokenUnknown, he.Code)
+	})
+}
+
+func TestLastWordsOutliveTheRoom(t *testing.T) {
+	within(t, Config{}, func(t *testing.T, e *edge) {
+		e.lobby.words = map[string]room.Words{
+			"r0.gone":   {Code: protocol.CodeRoomEnded, Reason: "over", Result: []byte{0xa3, 'w', 'o', 'n'}},
+			"r1.secret": {Code: protocol.CodeKicked, Reason: "just now"},
+		}
+		reason, result := e.resume("r0.gone", "").listen().ended(protocol.CodeRoomEnded)
+		require.Equal(t, "over", reason)
+		require.Equal(t, []byte{0xa3, 'w', 'o', 'n'}, result)
+		// The seat ends between the check before the upgrade and the resume.
+		e.room.set(func(r *fakeRoom) { r.late = room.ErrToken })
+		reason, _ = e.resume("r1.secret", "").listen().ended(protocol.CodeKicked)
+		require.Equal(t, "just now", reason)
+		require.Zero(t, e.room.losses())
 	})
 }
 

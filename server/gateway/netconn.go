@@ -22,8 +22,10 @@ const (
 	// maxSilent is how many bytes a peer may send without completing a message or answering a ping. It
 	// bounds what no rate limit sees: pings, and fragments of nothing.
 	maxSilent = 64 << 10
-	// maxFarewell bounds what is added likewise when the connection closes: a BYE with its result.
-	maxFarewell = 64 << 10
+	// maxLast bounds what may wait of a connection that is being closed: what had not left, what was sent last, and the
+	// BYE with its result, for which maxBye of it is kept.
+	maxLast = 512 << 10
+	maxBye  = 64<<10 + 1024
 	// maxControl is the longest payload of a control frame (RFC 6455, 5.5).
 	maxControl = 125
 	// flushChunk is what must leave within the write time-out, so that a large message to a slow but
@@ -52,8 +54,8 @@ var (
 // Meanwhile the connection is congested, and only small frames are added. gws writes whole frames, one
 // per Write; after an error, which may have left half a frame on the wire, nothing is written any more.
 //
-// Close lets what waits leave within a bound, and the peer answer the close frame. It closes the
-// socket no later than linger; finish waits for that.
+// Close lets what waits leave within farewell, and then the peer answer the close frame within linger. Whatever comes of
+// it, the socket is closed then; finish waits for that.
 type netConn struct {
 	net.Conn                 // Read and the addresses
 	raw      syscall.RawConn // nil: no socket that can be tried (a net.Pipe, TLS)
@@ -61,6 +63,7 @@ type netConn struct {
 	stats    *Stats
 	timeout  time.Duration // to write flushChunk
 	linger   time.Duration
+	farewell time.Duration
 
 	state atomic.Int32 // of the three below; for those who only ask
 
@@ -85,7 +88,7 @@ type netConn struct {
 }
 
 func newNetConn(c net.Conn, cfg *Config, stats *Stats) *netConn {
-	n := &netConn{Conn: c, stats: stats, timeout: cfg.WriteTimeout, linger: cfg.Linger}
+	n := &netConn{Conn: c, stats: stats, timeout: cfg.WriteTimeout, linger: cfg.Linger, farewell: cfg.Farewell}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		// Without these the connection works all the same, a little less freshly.
 		_ = tcp.SetNoDelay(true)
@@ -192,11 +195,18 @@ func (c *netConn) tryLocked(p []byte) (n int, err error) {
 	return c.written, err
 }
 
-// farewell lets one more message of up to maxFarewell bytes be written, although something waits.
-func (c *netConn) farewell() {
+// makeRoom lets n more bytes be written although something waits. False: there would be more than limit.
+func (c *netConn) makeRoom(n, limit int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.allowed = maxFarewell + maxSmall
+	if !c.flushing {
+		return true // Write takes a message of any size
+	}
+	if len(c.pending)+n > limit {
+		return false
+	}
+	c.allowed = max(c.allowed, n)
+	return true
 }
 
 // flush writes what waits until nothing does.
@@ -242,14 +252,18 @@ func (c *netConn) next(written []byte) []byte {
 		c.pending = nil
 	}
 	c.flushing = false
-	if !c.closing && c.err == nil {
+	switch {
+	case c.err != nil:
+	case c.closing: // all has left: the peer may answer
+		_ = c.Conn.SetReadDeadline(time.Now().Add(c.linger))
+	default:
 		_ = c.Conn.SetWriteDeadline(time.Time{})
 		c.state.Store(stateReady)
 	}
 	return nil
 }
 
-// extendDeadline gives the next chunk its time, until at the most. One that is closing has linger in all: see Close.
+// extendDeadline gives the next chunk its time, until at the most. One that is closing has farewell in all: see Close.
 func (c *netConn) extendDeadline(until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -276,8 +290,8 @@ func (c *netConn) failLocked(err error) {
 	_ = c.Conn.SetDeadline(time.Unix(1, 0))
 }
 
-// Close is what gws calls after the close frame. It waits for nothing: what waits to be sent and the
-// peer's close frame get until linger is over, then Read fails.
+// Close is what gws calls after the close frame. It waits for nothing: what waits to be sent gets until farewell is over,
+// the peer's close frame until linger is over after that, then Read fails.
 func (c *netConn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -286,6 +300,9 @@ func (c *netConn) Close() error {
 	}
 	c.closing = true
 	c.state.Store(stateEnding)
+	if c.flushing {
+		return c.Conn.SetDeadline(time.Now().Add(c.farewell))
+	}
 	return c.Conn.SetDeadline(time.Now().Add(c.linger))
 }
 
@@ -301,7 +318,7 @@ func (c *netConn) abort() {
 func (c *netConn) drain() { _, _ = io.CopyN(io.Discard, c.Conn, maxSilent) }
 
 // finish closes the socket after the reader has ended, and waits for the flusher, which has until
-// linger. The error is why the connection broke, nil if it was closed in good order.
+// farewell is over. The error is why the connection broke, nil if it was closed in good order.
 func (c *netConn) finish() error {
 	_ = c.Close()
 	c.flusher.Wait()

@@ -98,7 +98,7 @@ type outcome int
 var outcomes = [...]protocol.Code{
 	outcomeOther: 0, outcomeTooLarge: 0, outcomeBadFrame: 0,
 	3: protocol.CodeNormal, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeUnacknowledged, protocol.CodeLost,
-	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone,
+	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone, protocol.CodeRefusedNow,
 	protocol.CodeProtocol, protocol.CodeFlood, protocol.CodeKicked, protocol.CodeReplaced, protocol.CodeRefused,
 	protocol.CodeRoomEnded,
 }

@@ -899,3 +899,38 @@ test("messages wait for the connection, but not without limit", async () => {
   for (let i = 0; i < 64; i++) room.send("x");
   assert.throws(() => room.send("x"), fails("backlog"));
 });
+
+test("what a game says before it refuses a join comes with the refusal", async () => {
+  const fake = new Fake(), joining = connect(fake.options);
+  joining.catch(() => {});
+  await settle();
+  fake.socket.deliver(welcome({ token: "" }), [EVENT, 3, "why", "no ships left"]);
+  fake.socket.deliver([BYE, 4204, "full", "stop", null]);
+  const err = await joining.catch((e) => e);
+  assert.deepEqual([err.code, err.events], ["refused", [{ name: "why", body: "no ships left", tick: 3 }]]);
+  assert.equal(fake.timers.size, 0);
+});
+
+test("a join that is refused for now is tried again", async () => {
+  const fake = new Fake(), joining = connect(fake.options);
+  await settle();
+  fake.socket.deliver([BYE, 4105, "the round has begun", "match", null]);
+  await fake.advance(250);
+  assert.equal(fake.sockets.length, 2);
+  fake.socket.deliver(welcome(), [KEY, 10, 10, 1, 1, [], [], []]);
+  assert.equal((await joining).state, "joined");
+});
+
+test("who was away when the room ended learns it on the next resume, and does not match again", async () => {
+  for (const [code, name] of [[4205, "room_ended"], [4202, "kicked"]]) {
+    const { fake, room, ws } = await joined(), seen = watch(room, "close");
+    ws.lose();
+    await fake.advance(125);
+    const matches = fake.requests.length;
+    fake.socket.deliver([BYE, code, "over", "stop", { winner: 7 }]);
+    await fake.advance(60_000);
+    assert.deepEqual([room.state, seen[0][1].error.code, seen[0][1].result], ["closed", name, { winner: 7 }]);
+    assert.equal(fake.requests.length, matches);
+    assert.equal(fake.timers.size, 0);
+  }
+});
