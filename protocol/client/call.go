@@ -25,7 +25,7 @@ type answer struct {
 }
 
 // Call sends a typed message and waits for its answer, which is decoded into a Res. The room's refusal
-// is an *Error. A call made while there is no connection is sent at the next join; one that was sent
+// is an *Error. A call made while there is no connection is sent at the next join, or fails with ErrBusy if too many wait; one that was sent
 // before a connection was lost is not sent again, since the room may have it: its reply still comes
 // after the resume, or ctx ends the wait. ErrLost tells that no answer can come any more.
 //
@@ -42,7 +42,9 @@ func Call[Res any](ctx context.Context, r *Room, name string, req any) (Res, err
 	return res, nil
 }
 
-// Send sends a typed message that wants no answer. It may be lost if the connection is.
+// Send sends a typed message that wants no answer. It may be lost if the connection is. While the connection is lost it
+// waits for the next one; what has waited is sent at a pace that the server takes. ErrBusy tells that too many wait, ErrAway
+// that there is no seat.
 func (r *Room) Send(name string, body any) error {
 	b, err := encodeMessage(0, name, body)
 	if err != nil {
@@ -93,7 +95,7 @@ func (r *Room) request(ctx context.Context, name string, v any) ([]byte, error) 
 func (o *outbox) call(id uint32, c *call, message []byte, now time.Duration) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.socket == nil {
+	if o.socket == nil && !o.away {
 		c.message = message
 	} else if len(o.queue) >= maxQueued {
 		return ErrBusy
@@ -125,10 +127,11 @@ func (o *outbox) answer(id uint32, a answer) {
 	}
 }
 
-// lost fails every call: the seat is gone.
+// lost fails every call: the seat is gone, and with it what was to be sent there.
 func (o *outbox) lost() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.away, o.queue = false, nil
 	for id, c := range o.calls {
 		delete(o.calls, id)
 		c.answer <- answer{err: ErrLost}

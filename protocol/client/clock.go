@@ -7,89 +7,133 @@ import (
 	"github.com/tickhall/tickhall/protocol"
 )
 
+// Times in milliseconds. Their values, and what they are for, stand in "What a client does" of the specification.
 const (
-	clockBurst  = 5               // samples taken one after another at a join
-	clockEvery  = 2 * time.Second // between samples afterwards
-	clockWindow = 10 * time.Second
-	clockSlack  = 1.2 // samples with a round trip of at most so many times the least are used
-	clockSmooth = 0.1
-	clockMaxRTT = 30 * time.Second
-	clockJump   = 0.25 // seconds: an error beyond this is corrected at once, not smoothly
+	clockBurst      = 5                      // questions asked soon after one another at a join
+	clockBurstEvery = 100 * time.Millisecond // between these
+	clockEvery      = 2 * time.Second        // between those afterwards
+	clockWindow     = 10_000
+	clockSamples    = 16
+	clockSlack      = 1.2 // samples with a round trip of at most so many times the least are used
+	clockGain       = 0.1
+	clockMost       = 30_000
+	clockSnap       = 250 // an error beyond this is corrected at once, not smoothly
 )
 
-// clock estimates a room's time from samples: the time at the server, taken half a round trip ago. Of
-// the samples it uses those whose round trip was near the least of the last 10 s, and smooths them
+// clock estimates a room's time, in milliseconds since its tick 0, from samples: the time at the server, taken half a
+// round trip ago. Of the samples it uses those whose round trip was near the least of the last 10 s, and smooths them
 // (Mills, "Internet Time Synchronization: the Network Time Protocol", 1991, calls it the minimum
 // filter). One that was far quicker than all before says more than they do together, and is taken as it is: a client
-// that joins while its line is busy is not wrong for long. Times are durations since any fixed moment. A clock with a
-// rate is ready.
+// that joins while its line is busy is not wrong for long. A snapshot is never ahead of the room. The client's times are
+// milliseconds since any fixed moment.
 type clock struct {
-	rate    float64 // ticks per second
-	offset  float64 // room's tick when the client's clock was 0
-	samples int     // used so far
-	first   int     // samples seen so far, up to clockBurst
-	rtt     time.Duration
+	offset  float64 // room's time when the client's clock was 0
+	latency float64 // half the round trip of the samples that count: how old a snapshot is when it arrives
+	known   bool    // a snapshot has come, or a sample
+	synced  bool    // a sample has counted
 
-	least, leastBefore time.Duration // shortest round trip of this half window and the one before; 0: none
-	half               time.Duration // when this half window ends
-	corrections        uint64
+	floor  float64 // the least round trip; 0: none
+	early  int     // samples seen so far, up to clockBurst
+	window [clockSamples]roundTrip
+	n      int
+
+	rtt         float64 // of the newest sample
+	corrections uint64
 }
 
-// sample takes the answer to a question sent at asked, arrived at now, of room time m.
-func (c *clock) sample(asked, now time.Duration, m protocol.Moment) {
-	rtt := max(now-asked, 1)
-	if rtt > clockMaxRTT {
+type roundTrip struct{ at, rtt float64 }
+
+// snapshot takes the room's time of a snapshot that has just arrived: it is at least that.
+func (c *clock) snapshot(now, room float64) {
+	if c.known && room-now <= c.offset {
 		return
 	}
-	if now >= c.half {
-		c.leastBefore, c.least = c.least, 0
-		if now >= c.half+clockWindow/2 { // both halves are over
-			c.leastBefore = 0
-		}
-		c.half = now + clockWindow/2
+	// A machine that slept: its clock stood still, and made the answers that waited for it look quick.
+	if c.synced && room-now-c.offset > clockSnap {
+		c.corrections++
+		c.reroute()
 	}
-	before := c.best()
-	if c.least == 0 || rtt < c.least {
-		c.least = rtt
+	c.offset, c.known = room-now, true
+}
+
+// sample takes the answer to a question sent at asked, which arrived at now: the room's time in between.
+func (c *clock) sample(asked, now, room float64) {
+	rtt := now - asked
+	if !(rtt >= 0 && rtt <= clockMost) {
+		return
 	}
-	least := c.best()
 	c.rtt = rtt
-	early := c.first < clockBurst
-	if early {
-		c.first++
+	n := 0
+	for _, s := range c.window[:c.n] {
+		if s.at > now-clockWindow {
+			c.window[n] = s
+			n++
+		}
 	}
-	if float64(rtt) > clockSlack*float64(least) {
+	if n == clockSamples {
+		n = copy(c.window[:], c.window[1:])
+	}
+	c.window[n] = roundTrip{now, rtt}
+	c.n = n + 1
+	before, early := c.floor, c.early < clockBurst
+	if early {
+		c.early++
+	}
+	c.floor = rtt
+	for _, s := range c.window[:c.n] {
+		c.floor = min(c.floor, s.rtt)
+	}
+	if rtt > clockSlack*c.floor {
 		return
 	}
-	room := float64(m.Tick) + float64(m.Fraction)/protocol.FractionsPerTick + rtt.Seconds()/2*c.rate
-	wrong := room - now.Seconds()*c.rate - c.offset
-	far := c.samples > 0 && math.Abs(wrong) > clockJump*c.rate
+	offset := room - (asked+now)/2
+	wrong := offset - c.offset
+	far := c.synced && math.Abs(wrong) > clockSnap
 	if far {
 		c.corrections++
 	}
-	better := float64(before) > clockSlack*float64(rtt) // what counted so far no longer would
-	if c.samples == 0 || far || better || early && rtt == least {
-		c.offset += wrong
+	better := before == 0 || before > clockSlack*rtt // what counted so far no longer would
+	if !c.synced || far || better || early && rtt == c.floor {
+		c.offset, c.latency = offset, rtt/2
 	} else {
-		c.offset += clockSmooth * wrong
+		c.offset += clockGain * wrong
+		c.latency += clockGain * (rtt/2 - c.latency)
 	}
-	c.samples++
+	c.known, c.synced = true, true
 }
 
-// best is the shortest round trip of the last 5 to 10 s, 0 if there is none.
-func (c *clock) best() time.Duration {
-	if c.least == 0 || c.leastBefore != 0 && c.leastBefore < c.least {
-		return c.leastBefore
-	}
-	return c.least
-}
+// reroute forgets the round trips: the next connection may take another way.
+func (c *clock) reroute() { c.floor, c.early, c.n = 0, 0, 0 }
 
-// at is the room's tick at now, 0 while nothing is known.
-func (c *clock) at(now time.Duration) float64 {
-	if c.samples == 0 {
+// at is the room's time at now, 0 while nothing is known.
+func (c *clock) at(now float64) float64 {
+	if !c.known {
 		return 0
 	}
-	return max(c.offset+now.Seconds()*c.rate, 0)
+	return max(c.offset+now, 0)
+}
+
+// arriving is the room's time of which snapshots arrive now.
+func (c *clock) arriving(now float64) float64 { return c.at(now) - c.latency }
+
+// playhead is the moment that is shown. It follows a target at a pace within 10 % of real time, so that corrections of
+// the clock don't show; it jumps forward when far behind, and waits when far ahead. Times are in milliseconds.
+type playhead struct {
+	at, now float64
+	on      bool
+}
+
+func (p *playhead) advance(now, target float64) float64 {
+	elapsed := max(0, now-p.now)
+	wrong := target - (p.at + elapsed)
+	p.now = now
+	switch {
+	case !p.on || wrong > clockSnap:
+		p.at, p.on = target, true
+	case wrong > -clockSnap:
+		p.at += elapsed * (1 + min(max(wrong/500, -0.1), 0.1))
+	}
+	return p.at
 }
 
 // moment turns a tick into a Moment, rounding down.

@@ -23,6 +23,7 @@ import (
 const (
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second // longer than writeTimeout, so that gws's writer ends before it
+	joinTimeout      = 10 * time.Second // from there to the first snapshot
 	maxRetryAfter    = time.Minute
 	maxForeign       = 60 // answers since the last join that are not Tickhall's, before giving up: see ending
 	maxFaults        = 5  // unreadable messages, each soon after joining, before giving up

@@ -55,6 +55,7 @@ type fake struct {
 	tokens  []string                                          // with which they resume, "" for a ticket
 	refuse  func(w http.ResponseWriter, r *http.Request) bool // before anything else
 	down    bool
+	clock   bool // TIME is answered, if by a clock that stands still
 
 	world   *state.World
 	ships   *state.Table[ship]
@@ -226,6 +227,13 @@ func (c *conn) OnMessage(_ *gws.Conn, m *gws.Message) {
 			s.ack, err = protocol.ReadAck(r, n)
 		case protocol.KindTime:
 			s.time, err = protocol.ReadTime(r, n)
+			c.fake.mu.Lock()
+			if c.fake.clock { // not here: the client may be writing, and read no more until that is done
+				c.fake.serve.Go(func() {
+					_ = c.socket.WriteMessage(gws.OpcodeBinary, protocol.AppendClock(nil, s.time, protocol.Moment{Tick: 1}))
+				})
+			}
+			c.fake.mu.Unlock()
 		}
 		require.NoError(c.fake.t, err)
 		require.NoError(c.fake.t, r.Err())

@@ -22,7 +22,8 @@ type feed struct {
 	kept     bool          // the WELCOME gave the seat back
 	arrived  bool          // a snapshot has been applied, or a part of one
 	whole    bool          // and all of it
-	joinedAt time.Duration // when that was
+	joinBy   time.Duration // the first snapshot, or its next part, is to come until then
+	joinedAt time.Duration // when the whole of it had
 	over     bool          // nothing more is to be taken
 	inside   bool          // our own code runs, not gws
 	err      error         // why it is over
@@ -45,7 +46,8 @@ func (f *feed) handshake(u *url.URL, protocols string) error {
 	if err != nil && resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
 		err = readRefusal(resp)
 	}
-	f.link.shaken(f.drained)
+	f.joinBy = f.room.since() + joinTimeout
+	f.link.shaken(f.drained, f.idle)
 	if err != nil {
 		return err
 	}
@@ -53,11 +55,33 @@ func (f *feed) handshake(u *url.URL, protocols string) error {
 	return nil
 }
 
-// drained writes what is due once all that has arrived is processed.
-func (f *feed) drained() {
+// drained writes what is due once all that has arrived is processed, and returns when idle is.
+func (f *feed) drained() time.Time {
+	r := f.room
+	next := f.joinBy
 	if f.arrived && !f.over {
-		f.room.out.drained(f.room.since())
+		if due := r.out.drained(r.since()); f.whole {
+			next = due
+		}
 	}
+	return r.born.Add(next)
+}
+
+// idle writes what is due although nothing has arrived. It fails when nothing has for too long.
+func (f *feed) idle() (time.Time, error) {
+	r := f.room
+	now := r.since()
+	if !f.whole || f.over {
+		if now >= f.joinBy {
+			return time.Time{}, errLate
+		}
+		return r.born.Add(f.joinBy), nil
+	}
+	next, alive := r.out.idle(now)
+	if !alive {
+		return time.Time{}, errSilent
+	}
+	return r.born.Add(next), nil
 }
 
 type silence struct{}
@@ -100,7 +124,7 @@ func (f *feed) OnPong(*gws.Conn, []byte) {}
 // OnPing implements gws.Event: it answers, and sends what has waited.
 func (f *feed) OnPing(socket *gws.Conn, payload []byte) {
 	_ = socket.WritePong(payload)
-	f.room.out.idle(f.room.since())
+	_, _ = f.room.out.idle(f.room.since())
 }
 
 // OnClose implements gws.Event.

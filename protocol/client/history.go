@@ -10,8 +10,12 @@ import (
 )
 
 // historyLength is how many snapshots of an entity are kept: enough for the shown moment to lie well
-// behind the newest when some come late.
-const historyLength = 8
+// behind the newest when some come late. See jumps for the others.
+const (
+	historyLength = 16
+	jumpFactor    = 4
+	jumpSteps     = 64
+)
 
 // history keeps the last snapshots of a table's entities, to show moments between them.
 type history[T any] struct {
@@ -26,6 +30,7 @@ type shownField struct {
 	double bool // float64, else float32
 	angle  bool // in radians
 	rate   int  // its rate's index among the fields, -1 if T has none
+	step   float64
 }
 
 // track is the row of an entity's snapshots.
@@ -58,7 +63,11 @@ func (h *history[T]) reset(schema []state.Field, rate int) {
 		for _, f := range schema {
 			if f.Name == name && (f.Type == state.Float || f.Type == state.Angle) {
 				names = append(names, name)
-				h.fields = append(h.fields, shownField{offset, kind == reflect.Float64, f.Type == state.Angle, -1})
+				step := 1.0
+				if f.Num != 0 && f.Den != 0 {
+					step = float64(f.Num) / float64(f.Den)
+				}
+				h.fields = append(h.fields, shownField{offset, kind == reflect.Float64, f.Type == state.Angle, -1, step})
 			}
 		}
 	})
@@ -126,16 +135,40 @@ func (h *history[T]) at(id state.ID, tick float64) (v T, ok bool) {
 	elapsed := (tick - float64(a.tick)) / h.rate
 	switch {
 	case !(elapsed > 0):
-	case i == 0:
+	case i > 0 && !h.jumps(a, t.back(i-1)):
+		h.between(&v, a, t.back(i-1), elapsed)
+	default:
 		var before *sample[T]
-		if t.n > 1 {
-			before = t.back(1)
+		if i+1 < t.n && !h.jumps(t.back(i+1), a) {
+			before = t.back(i + 1)
 		}
 		h.extrapolate(&v, before, a, extrapolated(elapsed))
-	default:
-		h.between(&v, a, t.back(i-1), elapsed)
 	}
 	return v, true
+}
+
+// jumps reports whether an entity is somewhere else in b, the snapshot after a, rather than on its way there: a field with a
+// rate has gone more than jumpFactor times as far as the faster of both rates would take it, and more than jumpSteps
+// steps besides. Nothing is said of long gaps, in which much can have happened.
+func (h *history[T]) jumps(a, b *sample[T]) bool {
+	way := float64(b.tick-a.tick) / h.rate
+	if way > maxExtrapolate {
+		return false
+	}
+	for i := range h.fields {
+		f := &h.fields[i]
+		if f.rate < 0 {
+			continue
+		}
+		// In whole steps, as on the wire: a float32 may be a little off.
+		x := f.steps(unsafe.Pointer(&b.v)) - f.steps(unsafe.Pointer(&a.v))
+		v := &h.fields[f.rate]
+		fastest := max(math.Abs(v.steps(unsafe.Pointer(&a.v))), math.Abs(v.steps(unsafe.Pointer(&b.v)))) * v.step
+		if math.Abs(x) > jumpSteps+jumpFactor*fastest*way/f.step {
+			return true
+		}
+	}
+	return false
 }
 
 // between moves v, which is a's, on towards b. elapsed are the seconds since a.
@@ -148,7 +181,7 @@ func (h *history[T]) between(v *T, a, b *sample[T], elapsed float64) {
 		switch {
 		case f.angle:
 			from = lerpAngle(from, to, s, 2*math.Pi)
-		case f.rate >= 0:
+		case f.rate >= 0 && from != to: // what stands still is shown still, whatever its rate: a ship that pushes against a wall
 			rate := &h.fields[f.rate]
 			from = hermite(from, rate.number(unsafe.Pointer(&a.v)), to, rate.number(unsafe.Pointer(&b.v)), way, s)
 		default:
@@ -196,6 +229,9 @@ func (f *shownField) number(p unsafe.Pointer) float64 {
 	}
 	return float64(*(*float32)(p))
 }
+
+// steps is the field of the T at p as it was on the wire.
+func (f *shownField) steps(p unsafe.Pointer) float64 { return math.Round(f.number(p) / f.step) }
 
 // store sets the field of the T at p.
 func (f *shownField) store(p unsafe.Pointer, x float64) {

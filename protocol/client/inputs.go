@@ -16,8 +16,8 @@ import (
 )
 
 // Inputs is the stream of what a player does, one In per tick. Each is kept until the room says that
-// it has consumed it, and sent again after a resume; the room takes each once. At most 128 are kept:
-// then the oldest is dropped, and counted.
+// it has consumed it, and sent again after a resume; the room takes each once. At most 128 are kept, and 16 KiB:
+// then the oldest are dropped, and counted.
 type Inputs[In any] struct {
 	room *Room
 
@@ -100,13 +100,15 @@ func (in *Inputs[In]) add(v In, now time.Duration) error {
 
 // Stream calls f once per tick of the room and sends what it returns with true. tick is the one for
 // which the input is likely to be in time. It runs up to a tenth faster or slower than the room, so
-// that just about one input waits there. Stream blocks in its caller's goroutine until ctx is done or
+// that about half an input waits there. Stream blocks in its caller's goroutine until ctx is done or
 // Run has returned, or with ErrSpectator at the first input of a spectator; it pauses while there is no connection.
 func (in *Inputs[In]) Stream(ctx context.Context, f func(tick uint32) (In, bool)) error {
 	r := in.room
 	if err := r.Ready(ctx); err != nil {
 		return err
 	}
+	r.out.stream(true)
+	defer r.out.stream(false)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	next := time.Now()
@@ -125,17 +127,11 @@ func (in *Inputs[In]) Stream(ctx context.Context, f func(tick uint32) (In, bool)
 				}
 			}
 		}
-		step := time.Duration(float64(time.Second) / float64(r.Welcome().Rate) * pace(int(r.counters.slack.Load())))
+		step := r.out.period()
 		next = next.Add(step)
-		if late := time.Since(next); late > 5*step {
+		if time.Since(next) >= (maxCatchUp-1)*step { // those ticks are over
 			next = time.Now()
 		}
 		timer.Reset(time.Until(next))
 	}
-}
-
-// pace is the factor of the time between two inputs, given how many waited at the room when it took
-// the last one: more than one makes the stream slower, none makes it faster, by a tenth at the most.
-func pace(slack int) float64 {
-	return min(max(1+0.05*float64(slack-1), 0.9), 1.1)
 }

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +89,7 @@ func TestStalledServerHoldsUpOneCallerForTheWriteDeadline(t *testing.T) {
 
 func TestStreamFollowsTheRoomsRate(t *testing.T) {
 	withFake(t, func(t *testing.T, f *fake) {
+		f.clock = true
 		r := New(f.config())
 		moves := NewInputs[move](r)
 		p := f.play(r)
@@ -96,10 +99,75 @@ func TestStreamFollowsTheRoomsRate(t *testing.T) {
 		n := 0
 		err := moves.Stream(ctx, func(uint32) (move, bool) { n++; return move{}, n%2 == 0 })
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.InDelta(t, 10*rate/0.95, n, 2, "slack 0: a little faster than the room")
-		require.InDelta(t, n/2, len(c.heard()), 8)
+		require.InDelta(t, 10*rate, n, 2)
+		require.InDelta(t, n/2+clockBurst+5, len(c.heard()), 8, "and some TIMEs")
 		p.stop()
 		require.ErrorIs(t, moves.Stream(t.Context(), nil), ErrLost)
+	})
+}
+
+func TestStreamIsFasterWhenTheRoomWaitsAndSlowerWhenInputsDo(t *testing.T) {
+	for slack, want := range map[int]int{-20: 111, 20: 91, 0: 101} {
+		withFake(t, func(t *testing.T, f *fake) {
+			f.clock = true
+			r := New(f.config())
+			moves := NewInputs[move](r)
+			p := f.play(r)
+			c := f.join()
+			ctx, cancel := context.WithCancel(t.Context())
+			p.wg.Go(func() { _ = moves.Stream(ctx, func(uint32) (move, bool) { return move{}, true }) })
+			half := uint64(0)
+			for i := range 200 {
+				if i == 100 {
+					half = r.Stats().Inputs
+				}
+				f.tick()
+				b, _ := c.view.Next()
+				c.send(c.view.AppendOwn(append([]byte(nil), b...), 0, slack))
+				time.Sleep(time.Second / rate)
+			}
+			require.InDelta(t, want, r.Stats().Inputs-half, 2, slack)
+			cancel()
+			p.stop()
+		})
+	}
+}
+
+func TestWhatHasWaitedIsSentAtAPaceThatTheServerTakes(t *testing.T) {
+	withFake(t, func(t *testing.T, f *fake) {
+		f.clock = true
+		r := New(f.config())
+		p := f.play(r)
+		c := f.join()
+		text := strings.Repeat("x", 1000)
+		require.NoError(t, r.Send("say", text))
+		c.next(protocol.KindMessage)
+		f.set(func() { f.down = true })
+		c.cut()
+		synctest.Wait()
+		for i := range maxQueued {
+			require.NoError(t, r.Send("m"+strconv.Itoa(i), text), "it waits")
+		}
+		require.ErrorIs(t, r.Send("say", text), ErrBusy)
+		_, err := Call[string](t.Context(), r, "say", text)
+		require.ErrorIs(t, err, ErrBusy)
+		time.Sleep(time.Second)
+		f.set(func() { f.down = false })
+		c = f.accept()
+		c.welcome(true, 0)
+		c.snapshot(0)
+		began := time.Now()
+		for i := range maxQueued {
+			require.Equal(t, "m"+strconv.Itoa(i), c.next(protocol.KindMessage).name)
+			require.LessOrEqual(t, float64(i*1000), paceBytesBurst+time.Since(began).Seconds()*paceBytes)
+		}
+		require.InDelta(t, (64.5-8)/16, time.Since(began).Seconds(), 0.3)
+		require.NoError(t, r.Send("live", text))
+		synctest.Wait()
+		require.Equal(t, "live", c.next(protocol.KindMessage).name)
+		require.InDelta(t, (64.5-8)/16, time.Since(began).Seconds(), 0.3, "at once again")
+		p.stop()
+		require.ErrorIs(t, r.Send("say", text), ErrAway)
 	})
 }
 

@@ -5,7 +5,7 @@ import "math"
 // maxExtrapolate is how far beyond the newest snapshot an entity moves on, in seconds.
 const maxExtrapolate = 0.25
 
-// showDelay is how many ticks the shown moment lies behind the room's time.
+// showDelay is how many ticks the shown moment lies behind what arrives.
 const showDelay = 2
 
 // lerp is the value at s, 0 to 1, between a and b.

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 )
 
 const (
 	writeTimeout = 5 * time.Second
-	writeSlack   = time.Second      // likewise that of writes
-	readTimeout  = 45 * time.Second // three pings of the server
-	readSlack    = 5 * time.Second  // the read deadline is set anew this often
+	writeSlack   = time.Second // the write deadline is set anew this often
 
 	// maxHandshake is how many bytes a server may take to answer a request before it is a WebSocket:
 	// the standard library bounds no header.
@@ -22,19 +21,22 @@ const (
 var (
 	errBroken    = errors.New("an earlier write failed")
 	errHandshake = errors.New("the server's answer is too long")
+	errSilent    = errors.New("the server has gone silent")
+	errLate      = errors.New("the room did not answer in time")
 )
 
-// link is the net.Conn under a WebSocket. It gives every write a deadline, every read one that moves
-// with what arrives, and counts bytes. After a failed write it writes nothing more.
+// link is the net.Conn under a WebSocket. It gives every write a deadline, has idle called when a read has waited long
+// enough, and counts bytes. After a failed write it writes nothing more.
 type link struct {
 	net.Conn
 	counters *counters
 
 	shaking bool // handshake: reads are counted against budget, and Close waits for the end of it
 	budget  int
-	drained func()      // reader: called before each read, when all that has been read is processed
-	armed   time.Time   // reader: when the read deadline was last set
-	final   atomic.Bool // the end is near: the read deadline stays where finish put it
+	drained func() time.Time          // reader: called before each read, when all that has been read is processed
+	idle    func() (time.Time, error) // reader: called when nothing has come until the time that either returned
+	until   time.Time                 // reader: the read deadline
+	final   atomic.Bool               // the end is near: the read deadline stays where finish put it
 
 	writable time.Time // writer: when the write deadline was last set
 	broken   bool      // writer
@@ -51,19 +53,36 @@ func (l *link) Read(b []byte) (int, error) {
 		l.counters.in.Add(uint64(n))
 		return n, err
 	}
-	l.drained()
-	if now := time.Now(); now.Sub(l.armed) > readSlack && !l.final.Load() {
-		l.armed = now
-		if err := l.Conn.SetReadDeadline(now.Add(readTimeout + readSlack)); err != nil {
+	until := l.drained()
+	for {
+		if err := l.wait(until); err != nil {
 			return 0, err
 		}
-		if l.final.Load() { // finish came between
-			l.finish()
+		n, err := l.Conn.Read(b)
+		l.counters.in.Add(uint64(n))
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || l.final.Load() {
+			return n, err
+		}
+		if until, err = l.idle(); err != nil {
+			_ = l.Conn.Close() // nobody is there for a close frame
+			return 0, err
 		}
 	}
-	n, err := l.Conn.Read(b)
-	l.counters.in.Add(uint64(n))
-	return n, err
+}
+
+// wait sets the read deadline, unless the end is near.
+func (l *link) wait(until time.Time) error {
+	if until.Equal(l.until) || l.final.Load() {
+		return nil
+	}
+	l.until = until
+	if err := l.Conn.SetReadDeadline(until); err != nil {
+		return err
+	}
+	if l.final.Load() { // finish came between
+		l.finish()
+	}
+	return nil
 }
 
 func (l *link) Write(b []byte) (int, error) {
@@ -83,8 +102,8 @@ func (l *link) Write(b []byte) (int, error) {
 }
 
 // shaken ends the handshake. gws has taken its deadlines away.
-func (l *link) shaken(drained func()) {
-	l.shaking, l.drained, l.writable = false, drained, time.Time{}
+func (l *link) shaken(drained func() time.Time, idle func() (time.Time, error)) {
+	l.shaking, l.drained, l.idle, l.writable = false, drained, idle, time.Time{}
 }
 
 // Close closes the connection; during the handshake it does nothing, because gws closes before the

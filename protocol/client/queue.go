@@ -4,8 +4,12 @@ import (
 	"github.com/tickhall/tickhall/protocol"
 )
 
-// keptInputs is how many inputs are kept until the room says that it has consumed them.
-const keptInputs = 128
+// keptInputs is how many inputs are kept until the room says that it has consumed them, and keptBytes of how many bytes:
+// sent again after a resume, more would be over the server's limits.
+const (
+	keptInputs = 128
+	keptBytes  = 16 << 10
+)
 
 // inputQueue holds encoded inputs, oldest first, until the room has consumed them. An input gets its
 // number when it is first written, so that inputs dropped unwritten leave no gap. The zero value is
@@ -13,6 +17,7 @@ const keptInputs = 128
 type inputQueue struct {
 	ring     [][]byte // keptInputs of them once there is one
 	head, n  int
+	bytes    int    // of the n
 	numbered int    // how many of the n have a number; the last of them is newest
 	sent     int    // how many of the n were written on this connection; never more than numbered
 	newest   uint32 // number of the newest numbered input
@@ -20,22 +25,24 @@ type inputQueue struct {
 	dropped  uint64
 }
 
-// add keeps a copy of b as the newest input. The oldest goes when keptInputs wait.
+// add keeps a copy of b, of less than keptBytes, as the newest input. The oldest go when there are too many.
 func (q *inputQueue) add(b []byte) {
 	if q.ring == nil {
 		q.ring = make([][]byte, keptInputs)
 	}
 	q.put++
-	if q.n == keptInputs {
+	for q.n == keptInputs || q.bytes+len(b) > keptBytes {
 		q.pop()
 		q.dropped++
 	}
+	q.bytes += len(b)
 	i := (q.head + q.n) % keptInputs
 	q.ring[i] = append(q.ring[i][:0], b...)
 	q.n++
 }
 
 func (q *inputQueue) pop() {
+	q.bytes -= len(q.ring[q.head])
 	q.head = (q.head + 1) % keptInputs
 	q.n--
 	q.numbered = max(q.numbered-1, 0)
@@ -71,7 +78,7 @@ func (q *inputQueue) resume(last uint32) {
 // restart starts at a new seat, whose room has consumed inputs up to number last.
 func (q *inputQueue) restart(last uint32) {
 	q.dropped += uint64(q.n)
-	q.head, q.n, q.numbered, q.sent, q.newest = 0, 0, 0, 0, last
+	q.head, q.n, q.bytes, q.numbered, q.sent, q.newest = 0, 0, 0, 0, 0, last
 }
 
 // due reports whether an input waits to be written.

@@ -38,7 +38,7 @@ func (f *feed) receive(message []byte, now time.Duration) error {
 		return nil
 	}
 	r.tick = r.replica.Taken()
-	r.out.processed(r.tick, f.whole, now)
+	r.out.processed(r.tick, f.whole, r.replica.Tick(), now)
 	if f.whole && !r.joined.Swap(true) {
 		f.joined()
 	}
@@ -136,7 +136,7 @@ func (f *feed) take(kind protocol.Kind, rd *wire.Reader, n int, now time.Duratio
 			return fault(kind, err)
 		}
 		r.counters.slack.Store(int64(slack))
-		r.out.consumed(last)
+		r.out.told(last, slack)
 	case protocol.KindEvent:
 		_, name, body, err := protocol.ReadEvent(rd, n)
 		if err != nil {
@@ -261,6 +261,7 @@ func (f *feed) snapshot(kind protocol.Kind, rd *wire.Reader, n int) error {
 		}
 		f.arrived = true
 		if r.replica.Partial() {
+			f.joinBy = r.since() + joinTimeout
 			return nil
 		}
 		r.counters.keyframes.Add(1)

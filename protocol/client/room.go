@@ -214,7 +214,7 @@ func (r *Room) Run(ctx context.Context) error {
 		case protocol.AdviceStop:
 			return end.err
 		case protocol.AdviceMatch:
-			if r.token != "" {
+			if r.token != "" || r.watching {
 				r.out.lost()
 			}
 			r.ticket, r.token, r.place, r.watching = nil, "", "", false
@@ -293,7 +293,7 @@ func (r *Room) Spectator() bool {
 }
 
 // Now estimates the room's time in ticks, with a fraction, as it is at the server at this moment. It
-// is 0 until the first sample of the clock, a round trip after joining.
+// is 0 until the first snapshot, and right a round trip after joining.
 func (r *Room) Now() float64 { return r.out.now(r.since()) }
 
 // Do calls f while the world stands still, so that f reads tables that are all of the same tick. While

@@ -401,17 +401,62 @@ func TestBackoffGrowsAndStartsOverAfterAHealthyConnection(t *testing.T) {
 	})
 }
 
-func TestSilentServerIsGivenUp(t *testing.T) {
+func TestSilentServerIsGivenUpSoon(t *testing.T) {
 	withFake(t, func(t *testing.T, f *fake) {
-		p := f.play(New(f.config()))
+		var reported error
+		cfg := f.config()
+		cfg.OnError = func(err error) { reported = err }
+		r := New(cfg)
+		p := f.play(r)
 		c := f.join()
-		for range 4 { // pings keep it
-			time.Sleep(20 * time.Second)
+		for range 10 { // whatever comes keeps it
+			time.Sleep(5 * time.Second)
 			require.NoError(t, c.socket.WritePing(nil))
 		}
+		require.True(t, r.Joined())
 		began := time.Now()
 		f.accept()
-		require.Less(t, time.Since(began), readTimeout+2*readSlack)
+		require.InDelta(t, 7, time.Since(began).Seconds(), 1.3)
+		require.ErrorIs(t, reported, errSilent)
+		p.stop()
+	})
+}
+
+func TestQuietRoomIsAskedForASign(t *testing.T) {
+	withFake(t, func(t *testing.T, f *fake) {
+		f.clock = true
+		r := New(f.config())
+		p := f.play(r)
+		c := f.join()
+		time.Sleep(time.Minute)
+		require.True(t, r.Joined())
+		times := 0
+		for _, s := range c.heard() {
+			if s.kind == protocol.KindTime {
+				times++
+			}
+		}
+		require.InDelta(t, clockBurst+27, times, 2)
+		p.stop()
+	})
+}
+
+func TestRoomThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	withFake(t, func(t *testing.T, f *fake) {
+		p := f.play(New(f.config()))
+		for range 2 { // one that says nothing, one that only greets
+			c := f.accept()
+			began := time.Now()
+			require.Eventually(t, func() bool {
+				select {
+				case <-c.closed:
+					return true
+				default:
+					return false
+				}
+			}, time.Minute, 100*time.Millisecond)
+			require.InDelta(t, joinTimeout.Seconds(), time.Since(began).Seconds(), 0.2)
+		}
 		p.stop()
 	})
 }

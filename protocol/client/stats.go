@@ -23,7 +23,7 @@ type Stats struct {
 	Corrections   uint64        // times that the clock was wrong by more than a quarter of a second
 	Slack         int           // inputs that waited at the room when it took the last one; negative: ticks without one
 	RTT           time.Duration // last round trip of a clock sample, 0 while there is none
-	MinRTT        time.Duration // shortest of the last 5 to 10 s
+	MinRTT        time.Duration // shortest of the last 10 s
 }
 
 // counters are those of Stats that are counted on Run's goroutine or in a Write.
@@ -50,6 +50,6 @@ func (r *Room) Stats() Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s.Inputs, s.InputsDropped = o.inputs.put, o.inputs.dropped
-	s.Corrections, s.RTT, s.MinRTT = o.clock.corrections, o.clock.rtt, o.clock.best()
+	s.Corrections, s.RTT, s.MinRTT = o.clock.corrections, fromMilliseconds(o.clock.rtt), fromMilliseconds(o.clock.floor)
 	return s
 }

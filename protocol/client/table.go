@@ -84,7 +84,8 @@ func (t *Table[T]) Interpolate() {
 
 // At returns an entity as it was at a moment of the room's time, given in ticks: between two snapshots
 // interpolated, a number whose rate is known along the curve that fits both rates, an angle the
-// shortest way, what is not a number as it was before. After the newest snapshot it is extrapolated for 250 ms at
+// shortest way, what is not a number as it was before. What jumps, further than its rates explain, goes on as it went and is
+// at the new place at that snapshot. After the newest snapshot it is extrapolated for 250 ms at
 // the most. Room.Shown is the moment to ask for. Interpolate must have been called.
 func (t *Table[T]) At(id state.ID, tick float64) (v T, ok bool) {
 	if t.history == nil {
@@ -93,8 +94,8 @@ func (t *Table[T]) At(id state.ID, tick float64) (v T, ok bool) {
 	return t.history.at(id, tick)
 }
 
-// Shown is the moment to show: two ticks before Now, or, where no table interpolates or the clock is
-// not known yet, the last snapshot. It is what inputs carry as their view.
+// Shown is the moment to show: two ticks behind what arrives now, following it evenly. Where no table interpolates, in a room
+// on demand, or while the clock is not known yet, it is the last snapshot. It is what inputs carry as their view.
 func (r *Room) Shown() float64 {
 	o := &r.out
 	o.mu.Lock()

@@ -56,6 +56,51 @@ export function listRooms(options: ListOptions): Promise<{
  * @returns {Promise<Room>}
  */
 export function connect(options: ConnectOptions): Promise<Room>;
+/** What a client does, in numbers: the same as in Go. protocol/README.md says what for. Times are in milliseconds. */
+export const RULES: Readonly<{
+    joinTimeout: 10000;
+    pollTimeout: 25000;
+    pollEvery: 250;
+    leaveTimeout: 2000;
+    backoffFirst: 250;
+    backoffGrowth: 1.6;
+    backoffSoon: 1200;
+    soonTries: 60;
+    backoffMost: 5000;
+    stable: 5000;
+    maxRetryAfter: 60000;
+    maxForeign: 60;
+    maxFaults: 5;
+    timeEvery: 2000;
+    timeBurst: 5;
+    timeBurstEvery: 100;
+    deadAfter: 6000;
+    deadTimes: 3;
+    rttWindow: 10000;
+    rttSamples: 16;
+    rttSlack: 1.2;
+    rttMost: 30000;
+    clockGain: 0.1;
+    clockSnap: 250;
+    delayTicks: 2;
+    extrapolate: 250;
+    history: 16;
+    jumpFactor: 4;
+    jumpSteps: 64;
+    slack: 0.5;
+    slackGain: 0.1;
+    slackMost: 8;
+    steerGain: 0.02;
+    steerMost: 0.1;
+    maxCatchUp: 4;
+    keptInputs: 128;
+    keptBytes: number;
+    maxWaiting: 64;
+    paceMessages: 60;
+    paceMessagesBurst: 32;
+    paceBytes: number;
+    paceBytesBurst: number;
+}>;
 /** @typedef {"resume" | "match" | "stop"} Advice */
 /**
  * Why something failed. `code` is stable and for programs: a code of the HTTP API ("server_full"), of an

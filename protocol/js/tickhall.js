@@ -64,6 +64,19 @@ const SLACK_GAIN = 0.1, SLACK_MOST = 8, STEER_GAIN = 0.02, STEER_MOST = 0.1;
 const SLACK = 0.5; // inputs that wait at the room when it takes one: enough for some jitter, and little delay
 const CONGESTED = 128; // bytes that the WebSocket has not got rid of
 
+/** What a client does, in numbers: the same as in Go. protocol/README.md says what for. Times are in milliseconds. */
+export const RULES = Object.freeze({
+  joinTimeout: JOIN_TIMEOUT, pollTimeout: POLL_TIMEOUT, pollEvery: POLL_EVERY, leaveTimeout: LEAVE_TIMEOUT,
+  backoffFirst: BACKOFF_FIRST, backoffGrowth: BACKOFF_GROWTH, backoffSoon: BACKOFF_SOON, soonTries: SOON_TRIES,
+  backoffMost: BACKOFF_MOST, stable: STABLE, maxRetryAfter: MAX_RETRY_AFTER, maxForeign: MAX_FOREIGN, maxFaults: MAX_FAULTS,
+  timeEvery: TIME_EVERY, timeBurst: TIME_BURST, timeBurstEvery: TIME_BURST_EVERY, deadAfter: DEAD_AFTER, deadTimes: DEAD_TIMES,
+  rttWindow: RTT_WINDOW, rttSamples: RTT_SAMPLES, rttSlack: RTT_SLACK, rttMost: RTT_MOST, clockGain: CLOCK_GAIN, clockSnap: CLOCK_SNAP,
+  delayTicks: DELAY_TICKS, extrapolate: EXTRAPOLATE, history: HISTORY, jumpFactor: JUMP_FACTOR, jumpSteps: JUMP_STEPS,
+  slack: SLACK, slackGain: SLACK_GAIN, slackMost: SLACK_MOST, steerGain: STEER_GAIN, steerMost: STEER_MOST, maxCatchUp: MAX_CATCH_UP,
+  keptInputs: KEPT_INPUTS, keptBytes: KEPT_BYTES, maxWaiting: MAX_OUTBOX,
+  paceMessages: PACE_MESSAGES, paceMessagesBurst: PACE_MESSAGES_BURST, paceBytes: PACE_BYTES, paceBytesBurst: PACE_BYTES_BURST,
+});
+
 /** @typedef {"resume" | "match" | "stop"} Advice */
 
 /**
