@@ -101,7 +101,8 @@ func (r *Registry) Kick(user, reason string) int {
 	return len(sessions)
 }
 
-// Ban keeps a user out until the time given; a past one lifts the ban. It does not kick.
+// Ban keeps a user out until the time given; a past one lifts the ban. It does not kick. A time that was made of time.Now
+// by Add holds for that long, even if the wall clock is set meanwhile; another one, by the wall clock.
 func (r *Registry) Ban(user string, until time.Time, reason string) {
 	now := time.Now()
 	r.mu.Lock()
@@ -125,7 +126,17 @@ func (r *Registry) Banned(now time.Time, user string) (until time.Time, reason s
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	b, ok := r.bans[user]
-	return b.Until, b.Reason, ok && now.Before(b.Until)
+	if !ok || !now.Before(b.Until) {
+		return time.Time{}, "", false
+	}
+	return b.at(now).Until, b.Reason, true
+}
+
+// at is the ban as now's wall clock has it. A ban lasts as long as it was meant to, whatever that clock was set to since:
+// only what is left of it says when it ends.
+func (b Ban) at(now time.Time) Ban {
+	b.Until = now.Add(b.Until.Sub(now))
+	return b
 }
 
 // Bans lists those that hold at now, by user.
@@ -135,7 +146,7 @@ func (r *Registry) Bans(now time.Time) []Ban {
 	list := []Ban{}
 	for _, b := range r.bans {
 		if now.Before(b.Until) {
-			list = append(list, b)
+			list = append(list, b.at(now))
 		}
 	}
 	slices.SortFunc(list, func(x, y Ban) int { return strings.Compare(x.User, y.User) })

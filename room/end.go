@@ -34,7 +34,7 @@ func (r *Room) vacate(s *seat, w Words) {
 		s.session.Detach(s.conn)
 		r.partings = append(r.partings, parting{s, w})
 	}
-	r.cfg.Stats.Leaves.Add(1)
+	count(&r.cfg.Stats.Leaves, &r.counts.Leaves)
 	r.countDropped(s)
 	r.left++
 	if s.released != nil {
@@ -241,7 +241,7 @@ func (r *Room) showRest(now time.Time) {
 
 // fail ends the room after the game's panic, without asking the game for anything more.
 func (r *Room) fail(err error) {
-	r.cfg.Stats.Panics.Add(1)
+	count(&r.cfg.Stats.Panics, &r.counts.Panics)
 	r.broken = true
 	r.final = Final{protocol.CodeRoomFailed, "the game panicked", len(r.seats), r.joined}
 	r.panicked("", err)

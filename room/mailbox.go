@@ -99,10 +99,10 @@ func (p *joinPost) deliver(r *Room, now time.Time) error {
 		p.give(nil, ErrClosed)
 		return err
 	case refused != nil:
-		r.cfg.Stats.Refused.Add(1)
+		count(&r.cfg.Stats.Refused, &r.counts.Refused)
 		p.give(nil, refused)
 	default:
-		r.cfg.Stats.Joins.Add(1)
+		count(&r.cfg.Stats.Joins, &r.counts.Joins)
 		p.give(s.session, nil)
 	}
 	return nil
@@ -123,7 +123,7 @@ func (p *resumePost) deliver(r *Room, now time.Time) error {
 		return nil
 	}
 	s := of.seat
-	r.cfg.Stats.Resumes.Add(1)
+	count(&r.cfg.Stats.Resumes, &r.counts.Resumes)
 	r.tokens.renew(s, of.serial)
 	err := r.resume(s, p.Resume)
 	if err != nil {

@@ -70,6 +70,7 @@ type Room struct {
 	ending  atomic.Uint32 // see Ended
 	memory  atomic.Int64  // see Memory
 	works   sync.WaitGroup
+	counts  *KindStats // cfg.Stats's, of its kind
 	tokens  tokens
 
 	eventsMu sync.Mutex
@@ -177,6 +178,7 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 		id: cfg.ID, spec: spec, cfg: cfg, base: time.Now(), names: map[string]string{},
 		mailbox: make(chan post, 256), wake: make(chan struct{}, 1), freed: make(chan struct{}, 1), done: make(chan struct{}),
 	}
+	r.counts = cfg.Stats.Kind(spec.Name)
 	r.finish = sync.OnceFunc(func() { close(r.done) })
 	if r.core, err = newCore(spec, cfg.Seed, cfg.Options, r.startWork); err != nil {
 		return nil, err

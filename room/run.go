@@ -318,7 +318,7 @@ func (r *Room) deliver(now time.Time) error {
 		case s.leaving.Load():
 			err = r.leave(s, CauseLeft, protocol.CodeNormal, "you left")
 		case s.conn == nil && !now.Before(s.awayUntil):
-			r.cfg.Stats.Expired.Add(1)
+			count(&r.cfg.Stats.Expired, &r.counts.Expired)
 			err = r.leave(s, CauseLost, protocol.CodeGone, "")
 		}
 		if err != nil {

@@ -40,6 +40,7 @@ type seat struct {
 	told      uint32    // tick in which the player was last told that events were not kept
 	last      bool      // what is sent now is the last
 	checked   uint32    // tick of the last HASH
+	aged      uint32    // tick when it was measured last how old its world is
 	newest    uint32    // tick of the last snapshot sent
 	own       []byte
 	head      []byte

@@ -43,7 +43,7 @@ func (r *Room) send(now time.Time) {
 type sent struct {
 	snapshots, keyframes, bytes, congested, unacknowledged int
 
-	sizes, rtts       tally
+	sizes, rtts, ages tally
 	encoding, sending time.Duration
 	lap               int64 // when the last of these ended: nanoseconds after Room.base
 }
@@ -71,6 +71,7 @@ func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
 	acked := s.session.Flow.Acked()
 	s.backlog.ack(acked)
 	r.tokens.settle(s, acked)
+	r.age(s, acked, step)
 	if stalled := s.session.Flow.Stalled(now); stalled >= warnUnacknowledged && !r.unacknowledged(s, now, stalled) {
 		return
 	}
@@ -145,6 +146,16 @@ func (r *Room) appendWelcome(b []byte, s *seat, tick uint32) []byte {
 	return w.Append(b)
 }
 
+// age measures now and then how old the world is that s is known to have, whether it is sent anything or not.
+func (r *Room) age(s *seat, acked uint32, step time.Duration) {
+	tick := s.world.Tick()
+	if r.spec.OnDemand || acked == 0 || acked > tick || tick-s.aged < uint32(r.spec.TickRate) {
+		return
+	}
+	s.aged = tick
+	r.sent.ages.observe(staleBounds, int64(time.Duration(tick-acked)*step))
+}
+
 // sendTo sends s one message: WELCOME if it is due, the snapshot, and what is the player's own.
 func (r *Room) sendTo(s *seat, now time.Time) {
 	tick := s.world.Tick()
@@ -179,7 +190,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 	if err != nil {
 		// The connection is ending, or something slipped in after Ready: either way the client did not
 		// get this message, and has all before it.
-		r.cfg.Stats.SendFailed.Add(1)
+		count(&r.cfg.Stats.SendFailed, &r.counts.SendFailed)
 		s.session.Flow.Unsent()
 		s.view.Rewind(base)
 		s.backlog.unsend(tick)

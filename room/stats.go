@@ -47,6 +47,16 @@ type KindStats struct {
 	SkippedNanos atomic.Int64       // game time skipped
 	Size         *Histogram         // bytes of a snapshot's message, events included
 	RTT          *Histogram         // nanoseconds: each connected player's shortest of the last 5 to 10 s, about once a second
+	Staleness    *Histogram         // nanoseconds: how old the world is that each connected player is known to have, about once a second; none of OnDemand rooms
+
+	Joins, Refused, Resumes, Leaves, Expired atomic.Int64 // as in Stats
+	Panics                                   atomic.Int64
+	Snapshots, Keyframes                     atomic.Int64
+	SkippedCongested, SkippedUnacknowledged  atomic.Int64
+	SendFailed                               atomic.Int64
+
+	// The lobby counts these.
+	Opened, Ended, Stuck, Slow, Broken atomic.Int64
 }
 
 // Phase is a part of a tick.
@@ -71,6 +81,7 @@ var (
 	durationBounds = bounds(time.Microsecond, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000)
 	latenessBounds = bounds(time.Microsecond, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000)
 	sizeBounds     = bounds(1, 32, 64, 128, 256, 512, 1024, 1400, 2048, 4096, 8192, 16384, 65536)
+	staleBounds    = bounds(time.Millisecond, 25, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000, 10_000, 30_000)
 	rttBounds      = bounds(time.Millisecond, 1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 300, 500, 1000, 2000)
 )
 
@@ -103,7 +114,7 @@ func (s *Stats) addKind(name string) *KindStats {
 	}
 	k := &KindStats{
 		Tick: NewHistogram(durationBounds...), Lateness: NewHistogram(latenessBounds...),
-		Size: NewHistogram(sizeBounds...), RTT: NewHistogram(rttBounds...),
+		Size: NewHistogram(sizeBounds...), RTT: NewHistogram(rttBounds...), Staleness: NewHistogram(staleBounds...),
 	}
 	for i := range k.Phases {
 		k.Phases[i] = NewHistogram(durationBounds...)
@@ -157,12 +168,23 @@ func (s *Stats) sent(kind string, n *sent) {
 	add(&s.Bytes, n.bytes)
 	add(&s.SkippedCongested, n.congested)
 	add(&s.SkippedUnacknowledged, n.unacknowledged)
+	k := s.Kind(kind)
+	add(&k.SkippedCongested, n.congested)
+	add(&k.SkippedUnacknowledged, n.unacknowledged)
+	k.Staleness.flush(&n.ages)
 	if n.snapshots == 0 {
 		return
 	}
-	k := s.Kind(kind)
+	add(&k.Snapshots, n.snapshots)
+	add(&k.Keyframes, n.keyframes)
 	k.Size.flush(&n.sizes)
 	k.RTT.flush(&n.rtts)
+}
+
+// count adds one to what is counted for all kinds together and for one.
+func count(all, kind *atomic.Int64) {
+	all.Add(1)
+	kind.Add(1)
 }
 
 // add leaves a counter alone that does not change: its cache line is shared by all rooms.

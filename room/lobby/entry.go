@@ -176,6 +176,7 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	l.rooms[id], l.running[e] = e, struct{}{}
 	k.rooms = append(k.rooms, e)
 	l.cfg.Stats.Opened.Add(1)
+	l.cfg.RoomStats.Kind(k.spec.Name).Opened.Add(1)
 	var seats []*Seat
 	for _, m := range c.members() {
 		seats = append(seats, l.holdLocked(e, e.opened, false, m.By))
@@ -259,10 +260,9 @@ func (l *Lobby) make(k *kind, until time.Time, cfg room.Config) (*room.Room, err
 		r, err := room.New(k.AnyKind, cfg)
 		made <- outcome{r, err}
 	}()
-	slow := time.NewTimer(slowAfter)
-	defer slow.Stop()
-	patience.Reset(stuckAfter)
-	for {
+	looks := time.NewTicker(watchEvery) // they are counted, as inspect does
+	defer looks.Stop()
+	for n := 0; ; {
 		select {
 		case o := <-made:
 			var refused *room.Error
@@ -271,13 +271,19 @@ func (l *Lobby) make(k *kind, until time.Time, cfg room.Config) (*room.Room, err
 				return nil, refused
 			case o.err != nil:
 				l.cfg.Stats.Broken.Add(1)
+				l.cfg.RoomStats.Kind(k.spec.Name).Broken.Add(1)
 				return nil, fmt.Errorf("making a room: %w", o.err)
 			}
 			return o.room, nil
-		case <-slow.C:
-			l.cfg.Stats.Slow.Add(1)
-			l.cfg.Log.Warn("a game is slow: its New has not returned", "kind", k.spec.Name, "for", slowAfter)
-		case <-patience.C:
+		case <-looks.C:
+			if n++; n == int(slowAfter/watchEvery) {
+				l.cfg.Stats.Slow.Add(1)
+				l.cfg.RoomStats.Kind(k.spec.Name).Slow.Add(1)
+				l.cfg.Log.Warn("a game is slow: its New has not returned", "kind", k.spec.Name, "for", slowAfter)
+			}
+			if n < int(stuckAfter/watchEvery) {
+				continue
+			}
 			l.mu.Lock()
 			k.hungUntil = time.Now().Add(stuckAfter)
 			l.mu.Unlock()
@@ -328,6 +334,7 @@ func (l *Lobby) close(e *entry, err error) {
 		log.Error("room ended by a fault of its game", "error", err)
 	default:
 		l.cfg.Stats.Ended.Add(1)
+		l.cfg.RoomStats.Kind(e.kind.spec.Name).Ended.Add(1)
 		log.Info("room ended")
 	}
 }

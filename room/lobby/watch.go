@@ -101,6 +101,7 @@ func (l *Lobby) inspect(now time.Time) (stuck []*entry) {
 			stuck = append(stuck, e)
 		case looks == int(slowAfter/watchEvery)+1:
 			l.cfg.Stats.Slow.Add(1)
+			l.cfg.RoomStats.Kind(e.kind.spec.Name).Slow.Add(1)
 			slow = append(slow, e)
 		}
 	}
@@ -114,7 +115,9 @@ func (l *Lobby) giveUp(rooms []*entry, why string) {
 			continue // it has ended meanwhile
 		}
 		l.cfg.Stats.Stuck.Add(1)
-		l.cfg.Log.Error("room given up: "+why, "room", e.room.ID(), "kind", e.room.Spec().Name)
+		l.cfg.RoomStats.Kind(e.kind.spec.Name).Stuck.Add(1)
+		l.cfg.Log.Error("room given up: "+why, "room", e.room.ID(), "kind", e.kind.spec.Name,
+			"players", e.room.Info().Players, "after", time.Since(e.opened).Round(time.Millisecond))
 		e.room.Abandon()
 		if l.cfg.OnStuck != nil {
 			l.cfg.OnStuck(e.room)

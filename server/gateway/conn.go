@@ -133,11 +133,29 @@ func cutReason(reason string) string {
 
 // fail closes c for an error of the session.
 func (c *Conn) fail(err error) {
-	if e := (*protocol.CloseError)(nil); errors.As(err, &e) {
-		c.Close(e.Code, e.Reason, nil)
+	e := protocol.Closef(protocol.CodeProtocol, "%s", err.Error())
+	if given := (*protocol.CloseError)(nil); errors.As(err, &given) {
+		e = given
+	}
+	c.logFault(e.Code, e.Reason)
+	c.Close(e.Code, e.Reason, nil)
+}
+
+// logFault logs what was wrong with what the peer sent, if nothing like it was logged lately.
+func (c *Conn) logFault(code protocol.Code, reason string) {
+	log, more := c.gateway.faults.note(time.Now(), reason)
+	if !log {
 		return
 	}
-	c.Close(protocol.CodeProtocol, err.Error(), nil)
+	room, user := "", ""
+	if c.room != nil {
+		room = c.room.ID()
+	}
+	if c.session != nil {
+		user = c.session.User
+	}
+	c.gateway.cfg.Log.Warn("a client was closed for what it sent", "code", code.String(), "fault", reason, "room", room, "user", user,
+		"addr", c.addr, "others", more)
 }
 
 // codeBadFrame closes a connection whose peer sends what is no WebSocket frame (RFC 6455, 7.4.1).
@@ -252,7 +270,7 @@ func (events) OnMessage(ws *gws.Conn, m *gws.Message) {
 	c.beat.Heard()
 	c.gateway.stats.MessagesIn.Add(1)
 	if m.Opcode != gws.OpcodeBinary {
-		c.Close(protocol.CodeProtocol, "text frames are not allowed: send binary", nil)
+		c.fail(protocol.Closef(protocol.CodeProtocol, "text frames are not allowed: send binary"))
 		return
 	}
 	if err := c.session.Receive(c, time.Now(), m.Bytes()); err != nil {

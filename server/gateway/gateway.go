@@ -209,6 +209,7 @@ type Gateway struct {
 	open        *quota.Counter // connections
 	lists       *limiter       // requests for the list of rooms
 	proxied     sync.Once      // a warning
+	faults      faults         // in what clients send
 
 	ctx    context.Context // ends when Close begins; rooms are asked under it
 	cancel context.CancelFunc

@@ -38,7 +38,7 @@ func TestMetricsTellOfTheHostsRooms(t *testing.T) {
 		time.Sleep(time.Second)
 		body := f.get("/metrics", "127.0.0.1:1").Body.String()
 		for _, line := range []string{
-			`tickhall_rooms{kind="trial"} 1`, `tickhall_players{kind="trial"} 1`, "tickhall_joins_total 1", "trial_wins_total 0",
+			`tickhall_rooms{kind="trial"} 1`, `tickhall_players{kind="trial"} 1`, `tickhall_joins_total{kind="trial"} 1`, "trial_wins_total 0",
 		} {
 			require.Contains(t, body, line+"\n")
 		}

@@ -163,7 +163,7 @@ func TestAPauseOfTheProcessEndsNoRoom(t *testing.T) {
 	status, _ = fetch(t, url+"/healthz", "")
 	require.Equal(t, http.StatusOK, status)
 	_, body = fetch(t, url+"/metrics", "")
-	require.Contains(t, body, `tickhall_rooms_ended_total{cause="stuck"} 0`)
+	require.Contains(t, body, `tickhall_rooms_ended_total{cause="stuck",kind="trial"} 0`)
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())
 }

@@ -17,6 +17,11 @@ type collector struct {
 var _ prometheus.Collector = (*collector)(nil)
 
 func newCollector(cfg Config) *collector {
+	if cfg.Room != nil { // so that no series begins with its first event, which a rate does not see
+		for _, k := range cfg.Rooms.Kinds() {
+			cfg.Room.Kind(k.Name)
+		}
+	}
 	c := &collector{cfg: cfg, gateway: map[string]described{}}
 	if cfg.Gateway != nil {
 		cfg.Gateway.Each(func(name, label, _ string, _ int64) {
@@ -51,12 +56,12 @@ var (
 	players    = gauge("players", "Players who have a seat, those whose connection is lost for the moment included.", "kind")
 	spectators = gauge("spectators", "Spectators.", "kind")
 
-	roomsOpened  = counter("rooms_opened_total", "Rooms opened.")
-	roomsEnded   = counter("rooms_ended_total", "Rooms that have ended, by how: normal, panic of the game, or stuck in a call that did not return.", "cause")
-	roomsBroken  = counter("rooms_broken_total", "Rooms that could not be made.")
+	roomsOpened  = counter("rooms_opened_total", "Rooms opened.", "kind")
+	roomsEnded   = counter("rooms_ended_total", "Rooms that have ended, by how: normal, panic of the game, or stuck in a call that did not return.", "kind", "cause")
+	roomsBroken  = counter("rooms_broken_total", "Rooms that could not be made.", "kind")
+	slowCalls    = counter("slow_calls_total", "Calls into a game that took more than 2 seconds.", "kind")
 	roomsHung    = counter("rooms_hung_total", "Rooms that could not be made, their game's New not having returned in time.")
 	roomsUnmet   = counter("quick_unmet_total", "Quick matches refused since neither an open room nor a new one is as their filter asks.")
-	slowCalls    = counter("slow_calls_total", "Calls into a game that took more than 2 seconds.")
 	seatsExpired = counter("seats_expired_total", "Held seats that nobody took in time.")
 
 	ticks         = counter("ticks_total", "Ticks made.")
@@ -66,16 +71,17 @@ var (
 	tickOverruns  = counter("tick_overruns_total", "Ticks that took longer than the time from one to the next, and rooms' wakings later than they can make up for.", "kind")
 	tickSkipped   = counter("tick_skipped_seconds_total", "Game time skipped, a room being later than it can make up for.", "kind")
 
-	joins        = counter("joins_total", "Players who joined a room.")
-	joinsRefused = counter("joins_refused_total", "Joins refused by a game or a full room.")
-	resumes      = counter("resumes_total", "Seats resumed by a new connection.")
-	leaves       = counter("leaves_total", "Seats given up, for whatever cause.")
-	graceExpired = counter("grace_expired_total", "Seats given up since their player did not come back in time.")
+	joins        = counter("joins_total", "Players who joined a room.", "kind")
+	joinsRefused = counter("joins_refused_total", "Joins refused by a game or a full room.", "kind")
+	resumes      = counter("resumes_total", "Seats resumed by a new connection.", "kind")
+	leaves       = counter("leaves_total", "Seats given up, for whatever cause.", "kind")
+	graceExpired = counter("grace_expired_total", "Seats given up since their player did not come back in time.", "kind")
 
-	snapshots        = counter("snapshots_total", "Snapshots sent, one per player and tick.")
-	keyframes        = counter("keyframes_total", "Of these, the whole world instead of what changed.")
-	snapshotsSkipped = counter("snapshots_skipped_total", "Snapshots not sent: congested, an earlier message not having left yet; unacknowledged, too many being on their way; failed, the connection ending. The next one covers them.", "reason")
+	snapshots        = counter("snapshots_total", "Snapshots sent, one per player and tick.", "kind")
+	keyframes        = counter("keyframes_total", "Of these, the whole world instead of what changed.", "kind")
+	snapshotsSkipped = counter("snapshots_skipped_total", "Snapshots not sent: congested, an earlier message not having left yet; unacknowledged, too many being on their way; failed, the connection ending. The next one covers them.", "kind", "reason")
 	snapshotSize     = histogram("snapshot_size_bytes", "A snapshot's message, events included.", "kind")
+	staleness        = histogram("staleness_seconds", "How old the world is that a connected player is known to have: the age of the newest snapshot that was acknowledged, about once a second. None of rooms that tick on demand.", "kind")
 	rtt              = histogram("rtt_seconds", "From a snapshot's sending to its acknowledgement: each player's shortest of the last 5 to 10 seconds, about once a second.", "kind")
 
 	messagesDropped   = counter("messages_dropped_total", "Messages from players that were dropped: over the rate limit, or too many typed messages waiting.", "reason")
@@ -144,7 +150,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	if c.cfg.Room != nil {
 		c.ticks(s)
-		c.seats(s)
+		c.faults(s)
 	}
 	if p := c.cfg.Player; p != nil {
 		s.put(messagesDropped, p.Limited.Load(), "rate_limited")
@@ -195,15 +201,9 @@ func (c *collector) rooms(s sink) {
 
 func (c *collector) lobby(s sink) {
 	l := c.cfg.Lobby
-	s.put(roomsOpened, l.Opened.Load())
-	s.put(roomsEnded, l.Ended.Load(), "normal")
-	s.put(roomsEnded, l.Panicked.Load(), "panic")
-	s.put(roomsEnded, l.Stuck.Load(), "stuck")
 	s.put(roomsDropped, l.Dropped.Load())
-	s.put(roomsBroken, l.Broken.Load())
 	s.put(roomsHung, l.Hung.Load())
 	s.put(roomsUnmet, l.Unmet.Load())
-	s.put(slowCalls, l.Slow.Load())
 	s.put(seatsExpired, l.Expired.Load())
 }
 
@@ -219,21 +219,28 @@ func (c *collector) ticks(s sink) {
 		s.value(tickSkipped, time.Duration(k.SkippedNanos.Load()).Seconds(), kind)
 		s.histogram(snapshotSize, k.Size, 1, kind)
 		s.seconds(rtt, k.RTT, kind)
+		s.seconds(staleness, k.Staleness, kind)
+		s.put(roomsOpened, k.Opened.Load(), kind)
+		s.put(roomsEnded, k.Ended.Load(), kind, "normal")
+		s.put(roomsEnded, k.Panics.Load(), kind, "panic")
+		s.put(roomsEnded, k.Stuck.Load(), kind, "stuck")
+		s.put(roomsBroken, k.Broken.Load(), kind)
+		s.put(slowCalls, k.Slow.Load(), kind)
+		s.put(joins, k.Joins.Load(), kind)
+		s.put(joinsRefused, k.Refused.Load(), kind)
+		s.put(resumes, k.Resumes.Load(), kind)
+		s.put(leaves, k.Leaves.Load(), kind)
+		s.put(graceExpired, k.Expired.Load(), kind)
+		s.put(snapshots, k.Snapshots.Load(), kind)
+		s.put(keyframes, k.Keyframes.Load(), kind)
+		s.put(snapshotsSkipped, k.SkippedCongested.Load(), kind, "congested")
+		s.put(snapshotsSkipped, k.SkippedUnacknowledged.Load(), kind, "unacknowledged")
+		s.put(snapshotsSkipped, k.SendFailed.Load(), kind, "failed")
 	}
 }
 
-func (c *collector) seats(s sink) {
+func (c *collector) faults(s sink) {
 	r := c.cfg.Room
-	s.put(joins, r.Joins.Load())
-	s.put(joinsRefused, r.Refused.Load())
-	s.put(resumes, r.Resumes.Load())
-	s.put(leaves, r.Leaves.Load())
-	s.put(graceExpired, r.Expired.Load())
-	s.put(snapshots, r.Snapshots.Load())
-	s.put(keyframes, r.Keyframes.Load())
-	s.put(snapshotsSkipped, r.SkippedCongested.Load(), "congested")
-	s.put(snapshotsSkipped, r.SkippedUnacknowledged.Load(), "unacknowledged")
-	s.put(snapshotsSkipped, r.SendFailed.Load(), "failed")
 	s.put(roomsOutgrown, r.Outgrown.Load())
 	s.put(panics, r.Panics.Load(), "game")
 }

@@ -115,31 +115,7 @@ var (
 // Counters are asked for their rate, histograms for quantiles of it, in the unit that the panel is in; and nothing is
 // asked that is not served.
 func TestDashboardsQueriesFitTheMetrics(t *testing.T) {
-	families, err := NewRegistry(full()).Gather()
-	require.NoError(t, err)
-	types := map[string]string{} // by name
-	labels := map[string]map[string]bool{}
-	for _, f := range families {
-		name := f.GetName()
-		names := []string{name}
-		if f.GetType().String() == "HISTOGRAM" || f.GetType().String() == "SUMMARY" {
-			names = append(names, name+"_bucket", name+"_sum", name+"_count")
-		}
-		for _, n := range names {
-			types[n], labels[n] = f.GetType().String(), map[string]bool{"job": true}
-			for _, m := range f.Metric {
-				for _, l := range m.Label {
-					labels[n][l.GetName()] = true
-				}
-				if m.Summary != nil {
-					labels[n]["quantile"] = true
-				}
-			}
-			if strings.HasSuffix(n, "_bucket") {
-				labels[n]["le"] = true
-			}
-		}
-	}
+	types, labels := served(t)
 	d := readDashboard(t)
 	variables := map[string]bool{"__rate_interval": true, "__range": true}
 	for _, v := range d.Templating.List {
@@ -164,9 +140,11 @@ func TestDashboardsQueriesFitTheMetrics(t *testing.T) {
 			}
 			unit := p.FieldConfig.Defaults.Unit
 			switch {
+			case strings.Contains(q.Expr, " / "):
+				require.Equal(t, "percentunit", unit, about)
 			case strings.HasSuffix(name, "_seconds_bucket"), strings.HasSuffix(name, "_seconds"), strings.HasSuffix(name, "skipped_seconds_total"):
 				require.Equal(t, "s", unit, about)
-			case strings.Contains(name, "_bytes") && counted.MatchString(q.Expr[:at]) && !histogram:
+			case strings.HasSuffix(name, "_bytes_sum"), strings.Contains(name, "_bytes") && counted.MatchString(q.Expr[:at]) && !histogram:
 				require.Equal(t, "Bps", unit, about)
 			case strings.Contains(name, "_bytes"):
 				require.Equal(t, "bytes", unit, about)
@@ -175,6 +153,89 @@ func TestDashboardsQueriesFitTheMetrics(t *testing.T) {
 			}
 		}
 	}
+}
+
+// wholeServer is the row from which on panels show what belongs to no kind of room.
+const wholeServer = "The whole server, all kinds together"
+
+func TestKindFiltersEveryPanel(t *testing.T) {
+	_, labels := served(t)
+	whole := false
+	for _, p := range readDashboard(t).Panels {
+		whole = whole || p.Type == "row" && p.Title == wholeServer
+		for _, q := range p.Targets {
+			for _, name := range metricName.FindAllString(q.Expr, -1) {
+				require.Equal(t, !whole, labels[name]["kind"], "%s: %s", p.Title, name)
+				require.Equal(t, !whole, regexp.MustCompile(name+`\{[^}]*\bkind=~"\$kind"`).MatchString(q.Expr), "%s: %s", p.Title, q.Expr)
+			}
+		}
+	}
+	require.True(t, whole)
+}
+
+// Alerts are of metrics and labels that are served, say what is wrong and what to do, and Prometheus is given them.
+func TestAlertsFitTheMetrics(t *testing.T) {
+	b, err := os.ReadFile("observe/alerts.yml")
+	require.NoError(t, err)
+	types, labels := served(t)
+	labels["process_start_time_seconds"] = map[string]bool{"job": true}
+	types["up"], labels["up"] = "GAUGE", map[string]bool{"job": true}
+	alerts := strings.Split(string(b), "      - alert: ")[1:]
+	require.Greater(t, len(alerts), 8)
+	for _, a := range alerts {
+		name, _, _ := strings.Cut(a, "\n")
+		require.Regexp(t, `^Tickhall[A-Z]\w+$`, name)
+		for _, line := range []string{`expr: \S`, `labels: \{severity: (page|ticket)\}`, `annotations:`, `summary: [A-Z].*\.`, `description: [A-Z].*\.`} {
+			require.Regexp(t, `(?m)^ +`+line, a)
+		}
+		expr := regexp.MustCompile(`(?m)^ +expr: (.*)$`).FindStringSubmatch(a)[1]
+		metrics := regexp.MustCompile(`\b(?:(?:tickhall|go|process)_[a-z_]+|up)\b`).FindAllString(expr, -1)
+		require.NotEmpty(t, metrics, expr)
+		for _, m := range metrics {
+			require.Contains(t, types, m, expr)
+			for _, l := range append(labelsOf(expr, ""), labelsOf(regexp.MustCompile(`(\w+)!=`).ReplaceAllString(expr, `$1=`), "")...) {
+				require.True(t, labels[m][l], "%s: %s has no label %s", expr, m, l)
+			}
+		}
+		for _, l := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(a, -1) {
+			require.Contains(t, expr, l[1], "%s: the result has no label %s", name, l[1])
+		}
+	}
+	b, err = os.ReadFile("observe/prometheus.yml")
+	require.NoError(t, err)
+	require.Contains(t, string(b), "rule_files:\n  - alerts.yml\n")
+	b, err = os.ReadFile("../../docker-compose.yml")
+	require.NoError(t, err)
+	require.Contains(t, string(b), "./server/metrics/observe/alerts.yml:/etc/prometheus/alerts.yml:ro")
+}
+
+// served are the types of what is served, and their labels, both by name.
+func served(t *testing.T) (types map[string]string, labels map[string]map[string]bool) {
+	families, err := NewRegistry(full()).Gather()
+	require.NoError(t, err)
+	types, labels = map[string]string{}, map[string]map[string]bool{}
+	for _, f := range families {
+		name := f.GetName()
+		names := []string{name}
+		if f.GetType().String() == "HISTOGRAM" || f.GetType().String() == "SUMMARY" {
+			names = append(names, name+"_bucket", name+"_sum", name+"_count")
+		}
+		for _, n := range names {
+			types[n], labels[n] = f.GetType().String(), map[string]bool{"job": true}
+			for _, m := range f.Metric {
+				for _, l := range m.Label {
+					labels[n][l.GetName()] = true
+				}
+				if m.Summary != nil {
+					labels[n]["quantile"] = true
+				}
+			}
+			if strings.HasSuffix(n, "_bucket") {
+				labels[n]["le"] = true
+			}
+		}
+	}
+	return types, labels
 }
 
 // labelsOf are the labels that a query chooses or groups by, and those that its legend shows.

@@ -19,6 +19,7 @@ import (
 	"github.com/tickhall/tickhall/room"
 	"github.com/tickhall/tickhall/room/lobby"
 	"github.com/tickhall/tickhall/server/gateway"
+	"github.com/tickhall/tickhall/server/version"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,7 +39,8 @@ func full() Config {
 		Player:  new(player.Stats),
 		Gateway: new(gateway.Stats),
 		Queue:   func() Queue { return Queue{Waiting: 9, Matched: 10, Starved: 11} },
-		Waited:  room.NewHistogram(int64(time.Second), int64(time.Minute)),
+		Version: version.Info{Version: "v1.2.3", Revision: "abc", Go: "go1.26"}, LogDropped: func() int64 { return 12 }, SocketsRefused: func() int64 { return 13 },
+		Waited: room.NewHistogram(int64(time.Second), int64(time.Minute)),
 	}
 	cfg.Room.Kind("duel")
 	return cfg
@@ -62,7 +64,7 @@ func TestEveryMetricIsOfTickhallOrTheRuntime(t *testing.T) {
 		for _, m := range f.Metric {
 			for _, l := range m.Label {
 				if strings.HasPrefix(f.GetName(), "tickhall_") {
-					require.Contains(t, []string{"kind", "phase", "cause", "reason", "where", "code"}, l.GetName())
+					require.Contains(t, []string{"kind", "phase", "cause", "reason", "where", "code", "version", "revision", "goversion"}, l.GetName())
 				}
 			}
 		}
@@ -105,9 +107,9 @@ func TestHistogramsAreInSeconds(t *testing.T) {
 
 func TestCountersOfEveryPartAreServed(t *testing.T) {
 	cfg := full()
-	cfg.Lobby.Panicked.Store(1)
-	cfg.Room.Keyframes.Store(2)
-	cfg.Room.SkippedCongested.Store(3)
+	cfg.Room.Kind("duel").Panics.Store(1)
+	cfg.Room.Kind("duel").Keyframes.Store(2)
+	cfg.Room.Kind("duel").SkippedCongested.Store(3)
 	cfg.Room.Panics.Store(4)
 	cfg.Room.Kind("duel").SkippedNanos.Store(int64(1500 * time.Millisecond))
 	cfg.Player.Limited.Store(5)
@@ -116,9 +118,9 @@ func TestCountersOfEveryPartAreServed(t *testing.T) {
 	cfg.Gateway.Open.Store(8)
 	body := scrape(t, Handler(NewRegistry(cfg), nil))
 	for _, line := range []string{
-		`tickhall_rooms_ended_total{cause="panic"} 1`,
-		`tickhall_keyframes_total 2`,
-		`tickhall_snapshots_skipped_total{reason="congested"} 3`,
+		`tickhall_rooms_ended_total{cause="panic",kind="duel"} 1`,
+		`tickhall_keyframes_total{kind="duel"} 2`, `tickhall_keyframes_total{kind="chat"} 0`,
+		`tickhall_snapshots_skipped_total{kind="duel",reason="congested"} 3`,
 		`tickhall_panics_total{where="game"} 4`,
 		`tickhall_tick_skipped_seconds_total{kind="duel"} 1.5`,
 		`tickhall_messages_dropped_total{reason="rate_limited"} 5`,
@@ -129,6 +131,9 @@ func TestCountersOfEveryPartAreServed(t *testing.T) {
 		`tickhall_queue_left_total{cause="matched"} 10`,
 		`tickhall_queue_failures_total{reason="full"} 11`,
 		`tickhall_refusals_total{code="rate_limited"} 0`,
+		`tickhall_log_lines_dropped_total 12`,
+		`tickhall_sockets_refused_total 13`,
+		`tickhall_build_info{goversion="go1.26",revision="abc",version="v1.2.3"} 1`,
 		`tickhall_connections_closed_total{code="kicked"} 0`,
 		"# TYPE go_goroutines gauge", "# TYPE process_cpu_seconds_total counter", "# TYPE go_sched_latencies_seconds histogram",
 	} {
