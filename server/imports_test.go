@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"server/gateway":  {"server/auth", "server/api", "room", "room/directory", "room/lobby", "room/matchmaker", "player", "player/quota", "protocol", "protocol/wire"},
 	"server/metrics":  {"server/gateway", "room", "room/lobby", "player", "protocol"},
 	"server/admin":    {"server/auth", "server/api", "room", "room/directory", "room/lobby", "player", "protocol"},
-	"server/web":      {"room"},
+	"server/web":      {"server/api", "room"},
 	"server/games":    {"room", "room/interest", "protocol/state"},
 	"server/host":     {"server/auth", "server/flags", "server/api", "server/gateway", "server/metrics", "server/admin", "server/web", "room/...", "player", "player/quota", "protocol", "protocol/js"},
 	"server":          {"server/host", "server/games/..."},

@@ -20,12 +20,16 @@ import (
 
 // Write answers with v as JSON.
 func Write(w http.ResponseWriter, status int, v any) {
+	writeHeader(w, status)
+	_ = json.NewEncoder(w).Encode(v) // who is gone needs no answer
+}
+
+func writeHeader(w http.ResponseWriter, status int) {
 	head := w.Header()
 	head.Set("Content-Type", "application/json")
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // who is gone needs no answer
 }
 
 // Refuse answers with e. wait is for how long the client should wait before it asks again, 0 for no advice;

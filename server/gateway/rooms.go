@@ -32,7 +32,7 @@ func (g *Gateway) rooms(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, g.noSeat(q.Kind, err))
 		return
 	}
-	api.Write(w, http.StatusOK, list)
+	api.WritePublic(w, r, list)
 }
 
 func roomsQuery(r *http.Request) (lobby.Query, *refusal) {

@@ -14,6 +14,7 @@ import (
 	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/flags"
 	"github.com/tickhall/tickhall/server/gateway"
+	"github.com/tickhall/tickhall/server/web"
 )
 
 // settings are those of cfg and level, in the order in which --help shows them.
@@ -35,13 +36,13 @@ func settings(cfg *Config, level *slog.Level) *flags.Set {
 	})
 	f.Add("origins LIST", "", "other origins whose pages may use this server, separated by commas, such as https://play.example.com; * for all", list(&cfg.Origins))
 	f.Add("hosts LIST", "", "the names by which this server may be called, separated by commas, besides localhost and addresses; without them any name will do, also one that somebody else's page has lead here", list(&cfg.Hosts))
-	f.Add("pages FOLDER", "", "pages of your own, which come before those built in: play/NAME.html for kind NAME,\nindex.html for the start page, and what they load", func(s string) error {
+	f.Add("pages FOLDER", "", "pages of your own, which come before those built in: play/NAME.html for kind NAME,\nindex.html for the start page, and what they load. No path or link leads out of the folder", func(s string) error {
 		cfg.Pages = nil
 		if s == "" {
 			return nil
 		}
 		info, err := os.Stat(s)
-		cfg.Pages = os.DirFS(s)
+		cfg.Pages = web.Folder(s)
 		return flags.Allowed(err == nil && info.IsDir(), "a folder")
 	})
 	f.Add("trust-proxy LIST", "", "addresses and networks of proxies, separated by commas, such as 127.0.0.1,10.0.0.0/8: their X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed", func(s string) (err error) {

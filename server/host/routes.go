@@ -1,8 +1,6 @@
 package host
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"path"
@@ -101,25 +99,14 @@ func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
 	for _, s := range h.lobby.Kinds() {
 		list = append(list, kindInfo{s.Name, s.Title, s.About, players[s.Name], rooms[s.Name], s.MaxPlayers, h.lobby.Full(s.Name)})
 	}
-	api.Write(w, http.StatusOK, list)
+	api.WritePublic(w, r, list)
 }
 
-// client serves the browser client. Browsers ask each time whether it has changed.
+// client serves the browser client.
 func client() http.HandlerFunc {
-	source := js.Source()
-	sum := sha256.Sum256(source)
-	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	source := web.NewAsset("tickhall.js", js.Source())
 	return func(w http.ResponseWriter, r *http.Request) {
-		head := w.Header()
-		head.Set("Content-Type", "text/javascript; charset=utf-8")
-		head.Set("X-Content-Type-Options", "nosniff")
-		head.Set("Cache-Control", "no-cache")
-		head.Set("ETag", etag)
-		head.Set("Access-Control-Allow-Origin", "*") // pages of elsewhere import it; what it may do here, the origins say
-		if r.Header.Get("If-None-Match") == etag {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		_, _ = w.Write(source) // who is gone needs no answer
+		w.Header().Set("Access-Control-Allow-Origin", "*") // pages of elsewhere import it; what it may do here, the origins say
+		source.ServeHTTP(w, r)
 	}
 }
