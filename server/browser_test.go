@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,6 +63,10 @@ func (p *process) start() {
 	p.t.Helper()
 	p.cmd = exec.Command(p.binary, "--listen", p.address)
 	p.cmd.Stderr = os.Stderr
+	// What is said to these tests is no setting of a server, which refuses what it does not know.
+	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "TICKHALL_REQUIRE_BROWSER=") || strings.HasPrefix(v, "TICKHALL_SCREENSHOTS=")
+	})
 	require.NoError(p.t, p.cmd.Start())
 	eventually(p.t, "the server answers", func() bool {
 		res, err := http.Get("http://" + p.address + "/readyz")
@@ -120,6 +125,12 @@ func openTab(t *testing.T, path, name, url string) *tab {
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx, name: name}
+	t.Cleanup(func() {
+		if t.Failed() {
+			text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+			t.Logf("%s shows %q (%v)", name, text, err)
+		}
+	})
 	b.run(chromedp.Navigate(url))
 	return b
 }

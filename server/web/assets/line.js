@@ -23,25 +23,26 @@ const STILL_AFTER = 8000, STILL_TRIES = 3; // then a server that restarts is dow
 const lines = new Set();
 /** @type {{chip: HTMLElement, said: HTMLElement} | null} */
 let shown = null;
+let next = 0; // timer of the next look
 
 /** Follows a room's line for as long as the room is open. @param {Room} room @param {Sign} sign @param {Lost} lost */
 export function watchLine(room, sign, lost) {
   const line = new Line(room, sign, lost);
-  if (lines.size === 0) setTimeout(look, LOOK);
   lines.add(line);
+  next ||= window.setTimeout(look, LOOK);
   room.on("close", () => lines.delete(line));
 }
 
 /** Looks at all lines of the page: the worst is told. */
 function look() {
-  let silence = 0, away = false;
+  let silence = 0, away = lines.size === 0; // a room that is closed stays dimmed
   for (const line of lines) {
     line.look();
     if (line.room.state === "joined") silence = Math.max(silence, line.room.silence());
     else away = true;
   }
   if (!document.hidden) show(silence, away);
-  if (lines.size > 0) setTimeout(look, LOOK);
+  next = lines.size > 0 ? window.setTimeout(look, LOOK) : 0;
 }
 
 /** @param {number} silence milliseconds, of a line that is not given up @param {boolean} away one is */

@@ -28,6 +28,7 @@ import { PICKUPS } from "./world.js";
  * @property {() => import("./world.js").Round | undefined} round
  * @property {() => Room["stats"] | undefined} stats
  * @property {() => string} room its id
+ * @property {() => string} user who the player is
  * @property {() => Move} wish what the room was told last
  * @property {(x: number, y: number) => [number, number]} toScreen a point of the world in CSS pixels
  */
@@ -211,6 +212,7 @@ const probe = {
   round: () => (room ? /** @type {any} */ ({ ...room.table("round").first() }) : undefined),
   stats: () => room?.stats,
   room: () => room?.id ?? "",
+  user: () => room?.user ?? "",
   wish: () => ({ ...sent }),
   toScreen: (x, y) => renderer.toScreen(x, y),
 };

@@ -27,7 +27,7 @@ export class Watch {
     for (const s of ships.values()) if (s.hp > 0 && (!(best?.hp > 0) || s.kills > best.kills)) best = s;
     this.#ship = best?.id ?? 0;
     this.#down = 0;
-    write(element("watched"), best ? `You are watching ${best.name}` : "You are watching");
+    write(element("watched"), best ? `You are watching ${best.name}` : "Nobody flies here right now: you see the first who does");
     return best;
   }
 }

@@ -32,6 +32,7 @@ export class Channel {
   fault = ""; // why there is no room
   words = ""; // why it is not there yet, or not back
   count = ""; // of seconds until it may be
+  anew = false; // there was another room before, whose lines are gone
   /** @type {Room | null} */
   room = null;
   /** By number, oldest first. @type {Map<number, Line>} */
@@ -140,7 +141,7 @@ export class Channel {
   #listen(room) {
     this.room = room;
     this.well();
-    watchLine(room, this, { room: `what was said in ${this.key} before is gone`, seat: "" });
+    watchLine(room, this, { room: "what was said before is gone", seat: "" });
     const changed = () => this.hooks.changed(this);
     room.table("line").on("enter", (l) => this.#add(/** @type {any} */ (l)));
     this.#settle();
@@ -168,6 +169,7 @@ export class Channel {
   #begin() {
     const id = this.room?.id ?? "";
     if (this.#of === id) return;
+    this.anew = this.#of !== "";
     this.#of = id;
     this.#lines.clear();
     this.#news = [];

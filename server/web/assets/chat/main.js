@@ -149,7 +149,7 @@ function draw() {
   element("about").textContent = about(current, people.length);
   element("older").hidden = !channel?.more;
   element("nothing").hidden = current.lines.length > 0 || (channel !== undefined && channel.state !== "joined");
-  element("nothing").textContent = channel ? "Nothing was said here yet. Say hello." : "Nothing was said between you yet.";
+  element("nothing").textContent = channel?.anew ? "This is a new room: what was said here before is gone." : channel ? "Nothing was said here yet. Say hello." : "Nothing was said between you yet.";
   element("typing").textContent = typists(people.filter((m) => m.typing && m.user !== me).map((m) => m.name));
   banner(channel);
   const unread = [...channels.values(), ...directs.all.values()].reduce((n, c) => n + c.unread, 0);

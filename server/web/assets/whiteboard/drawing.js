@@ -13,7 +13,7 @@ export const PAPER = "#fdfdf8";
 export const INKS = [PAPER, "#1b2030", "#e0383e", "#f5820b", "#efc20d", "#2f9e5a", "#2f6fed", "#8e4ec6", "#d6409f"];
 export const INK_NAMES = ["Eraser", "Black", "Red", "Orange", "Yellow", "Green", "Blue", "Purple", "Pink"];
 /** By Artist.colour. */
-export const CURSORS = ["#0f8f7c", "#d6409f", "#2f6fed", "#c2570a", "#6d4bd1", "#2d8a46", "#c22f3d", "#0e7fb0"];
+export const CURSORS = ["#0b7a69", "#c02f8b", "#2563d9", "#b04e08", "#6d4bd1", "#25763a", "#c22f3d", "#0c6f9b"];
 
 /** Something to draw. @typedef {{colour: number, width: number, points: number[]}} Shape */
 
