@@ -3,9 +3,8 @@ package player
 import (
 	"fmt"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/body"
 	"github.com/tickhall/tickhall/protocol/wire"
 )
 
@@ -18,20 +17,16 @@ type Event struct {
 	refused func()
 }
 
-// NewEvent returns an Event. name is 1 to protocol.MaxName bytes; body is encoded by msgpack, and must
-// come to no extension types and at most protocol.MaxInbound bytes.
-func NewEvent(name string, body any) (*Event, error) {
-	b, err := msgpack.Marshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("event %q: %w", name, err)
-	}
-	r := wire.NewReader(b)
-	r.Skip()
-	switch {
-	case name == "" || len(name) > protocol.MaxName:
+// NewEvent returns an Event. name is 1 to protocol.MaxName bytes; v is encoded by msgpack, as package body does it, and must
+// come to at most protocol.MaxInbound bytes. Text in both is made valid UTF-8.
+func NewEvent(name string, v any) (*Event, error) {
+	if name = wire.Clean(name); name == "" || len(name) > protocol.MaxName {
 		return nil, fmt.Errorf("event name %q must be 1 to %d bytes", name, protocol.MaxName)
-	case r.Finish() != nil:
-		return nil, fmt.Errorf("event %q: the body does not travel: use numbers, strings, lists and maps: %w", name, r.Err())
+	}
+	b, err := body.Encode(v, wire.MaxOutboundDepth-1)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("event %q: %w", name, err)
 	case len(b) > protocol.MaxInbound:
 		return nil, fmt.Errorf("event %q: the body is %d bytes, at most %d", name, len(b), protocol.MaxInbound)
 	}

@@ -34,7 +34,7 @@ var someInput = []byte{0x93, 0x01, 0xff, 0xc3} // [1, -1, true]
 var someWelcome = protocol.Welcome{
 	Room: "r1", Kind: "arena", Player: 3, User: "u-7", Token: "secret", Rate: 30, OnDemand: true, Tick: 1 << 31, LastInput: 77,
 	Schema: (&state.Schema{Tables: []state.TableSchema{{Name: "ship", Fields: []state.Field{{Name: "x", Type: state.Float, Num: 1, Den: 8, Rate: -1}}}}}).Append(nil),
-	Inputs: []string{"dx", "dy", "fire"}, Resumed: true, Grace: 20,
+	Inputs: []protocol.Field{{Name: "dx", Type: "int8"}, {Name: "at", Type: "{x:float32,y:float32}"}, {Name: "fire", Type: "bool"}}, Resumed: true, Grace: 20,
 }
 
 func toServer() (list []message) {
@@ -63,9 +63,9 @@ func toServer() (list []message) {
 func toClient() (list []message) {
 	add := func(kind string, f fields, b []byte) { list = append(list, message{kind, f, hex.EncodeToString(b)}) }
 	for _, w := range []protocol.Welcome{someWelcome, {Room: "r", Kind: "chat", Player: 1, Rate: 1, Tick: 0, Schema: []byte{0x90}}} {
-		inputs := w.Inputs
-		if inputs == nil {
-			inputs = []string{}
+		inputs := [][2]string{}
+		for _, f := range w.Inputs {
+			inputs = append(inputs, [2]string{f.Name, f.Type})
 		}
 		add("WELCOME", fields{
 			"version": protocol.Version, "room": w.Room, "kind": w.Kind, "player": w.Player, "user": w.User, "token": w.Token, "rate": w.Rate,

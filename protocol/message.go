@@ -4,6 +4,9 @@ import (
 	"github.com/tickhall/tickhall/protocol/wire"
 )
 
+// bodyOut is how many levels a body may have within a server's message.
+const bodyOut = wire.MaxOutboundDepth - 1
+
 // Welcome is the first message on every connection: who the client is, and how the room's world is
 // laid out.
 type Welcome struct {
@@ -11,15 +14,22 @@ type Welcome struct {
 	Kind      string
 	Player    uint32 // number of the seat in the room, from 1
 	User      string
-	Token     string // resumes this seat
-	Rate      uint32 // ticks per second
-	OnDemand  bool   // ticks only when something has arrived
-	Tick      uint32 // the room's newest tick
-	LastInput uint32 // sequence number of the newest input consumed, 0 for none
-	Schema    []byte // msgpack, as state.Schema writes it
-	Inputs    []string
-	Resumed   bool   // the seat was kept: what the client knows still holds
-	Grace     uint32 // seconds for which the seat of a lost connection is kept, 0 for a spectator's
+	Token     string  // resumes this seat
+	Rate      uint32  // ticks per second
+	OnDemand  bool    // ticks only when something has arrived
+	Tick      uint32  // the room's newest tick
+	LastInput uint32  // sequence number of the newest input consumed, 0 for none
+	Schema    []byte  // msgpack, as state.Schema writes it
+	Inputs    []Field // of an input, in the order of the wire
+	Resumed   bool    // the seat was kept: what the client knows still holds
+	Grace     uint32  // seconds for which the seat of a lost connection is kept, 0 for a spectator's
+}
+
+// Field is a field of an input or of a body: its name on the wire and its type, such as "int8", "[]float32" or
+// "map[string]{x:float32,y:float32}".
+type Field struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
 }
 
 // Append appends w as a WELCOME.
@@ -38,8 +48,10 @@ func (w *Welcome) Append(b []byte) []byte {
 	b = wire.AppendUint(b, uint64(w.LastInput))
 	b = append(b, w.Schema...)
 	b = wire.AppendArray(b, len(w.Inputs))
-	for _, name := range w.Inputs {
-		b = wire.AppendString(b, name)
+	for _, f := range w.Inputs {
+		b = wire.AppendArray(b, 2)
+		b = wire.AppendString(b, f.Name)
+		b = wire.AppendString(b, f.Type)
 	}
 	b = wire.AppendBool(b, w.Resumed)
 	return wire.AppendUint(b, uint64(w.Grace))
@@ -62,10 +74,13 @@ func (w *Welcome) Read(r *wire.Reader, n int) error {
 	w.User, w.Token = string(r.String()), string(r.String())
 	w.Rate, w.OnDemand = r.Uint32(), r.Bool()
 	w.Tick, w.LastInput = r.Uint32(), r.Uint32()
-	w.Schema = append([]byte(nil), r.Raw()...)
+	w.Schema = append([]byte(nil), r.Body(bodyOut)...)
 	w.Inputs = nil
 	for range r.Array() {
-		w.Inputs = append(w.Inputs, string(r.String()))
+		if n := r.Array(); r.Err() == nil && n != 2 {
+			r.Fail(wire.ErrLength)
+		}
+		w.Inputs = append(w.Inputs, Field{Name: string(r.String()), Type: string(r.String())})
 	}
 	w.Resumed, w.Grace = r.Bool(), r.Uint32()
 	if r.Err() == nil && (w.Rate == 0 || w.Rate > 1000) {
@@ -122,12 +137,14 @@ func AppendMessage(b []byte, request uint32, name string, body []byte) []byte {
 	return append(b, body...)
 }
 
-// ReadMessage reads what follows the kind of a MESSAGE of n elements. name and body alias the input.
+// ReadMessage reads what follows the kind of a MESSAGE of n elements. name and body alias the input. Text and maps' keys
+// in body have not been looked at: that is left to who decodes it, so that a fault in them is answered, not the end of the
+// connection.
 func ReadMessage(r *wire.Reader, n int) (request uint32, name, body []byte, err error) {
 	if err = want(KindMessage, n, 4); err != nil {
 		return
 	}
-	request, name, body = r.Uint32(), r.String(), r.Raw()
+	request, name, body = r.Uint32(), r.String(), r.Unchecked(wire.MaxInboundDepth-1)
 	if len(name) > MaxName {
 		r.Fail(wire.ErrLength)
 	}
@@ -199,7 +216,7 @@ func ReadEvent(r *wire.Reader, n int) (tick uint32, name, body []byte, err error
 	if err = want(KindEvent, n, 4); err != nil {
 		return
 	}
-	tick, name, body = r.Uint32(), r.String(), r.Raw()
+	tick, name, body = r.Uint32(), r.String(), r.Body(bodyOut)
 	return tick, name, body, Malformed(KindEvent, r.Err())
 }
 
@@ -216,17 +233,18 @@ func ReadReply(r *wire.Reader, n int) (tick, request uint32, body []byte, err er
 	if err = want(KindReply, n, 4); err != nil {
 		return
 	}
-	tick, request, body = r.Uint32(), r.Uint32(), r.Raw()
+	tick, request, body = r.Uint32(), r.Uint32(), r.Body(bodyOut)
 	return tick, request, body, Malformed(KindReply, r.Err())
 }
 
-// AppendError appends an ERROR: the answer to a request that failed, or, for request 0, a notice.
+// AppendError appends an ERROR: the answer to a request that failed, or, for request 0, a notice. code is cut to MaxName
+// bytes, message to MaxText.
 func AppendError(b []byte, tick, request uint32, code, message string) []byte {
 	b = append(b, 0x95, byte(KindError))
 	b = wire.AppendUint(b, uint64(tick))
 	b = wire.AppendUint(b, uint64(request))
-	b = wire.AppendString(b, code)
-	return wire.AppendString(b, message)
+	b = wire.AppendString(b, wire.Cut(code, MaxName))
+	return wire.AppendString(b, wire.Cut(message, MaxText))
 }
 
 // ReadError reads what follows the kind of an ERROR of n elements.
@@ -255,11 +273,11 @@ func ReadHash(r *wire.Reader, n int) (tick, checksum uint32, err error) {
 	return tick, checksum, Malformed(KindHash, r.Err())
 }
 
-// AppendBye appends a BYE. result is one msgpack value, or nothing.
+// AppendBye appends a BYE. reason is cut to MaxText bytes; result is one msgpack value, or nothing.
 func AppendBye(b []byte, code Code, reason string, result []byte) []byte {
 	b = append(b, 0x95, byte(KindBye))
 	b = wire.AppendUint(b, uint64(code))
-	b = wire.AppendString(b, reason)
+	b = wire.AppendString(b, wire.Cut(reason, MaxText))
 	b = wire.AppendString(b, string(code.Advice()))
 	if len(result) == 0 {
 		return wire.AppendNil(b)
@@ -276,7 +294,7 @@ func ReadBye(r *wire.Reader, n int) (code Code, reason string, advice Advice, re
 	if c > 4999 {
 		r.Fail(wire.ErrRange)
 	}
-	code, reason, advice, result = Code(c), string(r.String()), Advice(r.String()), r.Raw()
+	code, reason, advice, result = Code(c), string(r.String()), Advice(r.String()), r.Body(bodyOut)
 	return code, reason, advice, result, Malformed(KindBye, r.Err())
 }
 

@@ -47,12 +47,17 @@ const (
 	MaxInbound = 4096
 	// MaxOutbound is the largest WebSocket message a client need accept, in bytes.
 	MaxOutbound = 4 << 20
+	// MaxBody is the longest body of an event or a reply, and the longest result, in bytes: one fits into a message, whatever
+	// stands around it.
+	MaxBody = 60 << 10
 	// MaxInputs is how many inputs one INPUT may carry.
 	MaxInputs = 32
 	// MaxSeqJump is how far an input's sequence number may be ahead of the newest one received.
 	MaxSeqJump = 1024
 	// MaxName is the longest player or message name, in bytes.
 	MaxName = 64
+	// MaxText is the longest text for a person that a server sends: an ERROR's message, a BYE's reason, in bytes.
+	MaxText = 1024
 	// MaxReason is the longest reason in a WebSocket close frame, in bytes (RFC 6455, 5.5).
 	MaxReason = 123
 	// Ring is how many of the newest snapshots can be the baseline of a DELTA.

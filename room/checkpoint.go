@@ -247,9 +247,13 @@ func (c *core) appendCheckpoint(b []byte) ([]byte, error) {
 	if err := c.pending(); err != nil {
 		return nil, err
 	}
-	var game []byte
-	if err := c.guard(func() { game = mustMarshal("checkpoint", c.saver.Save(&c.tick)) }); err != nil {
+	var saved any
+	if err := c.guard(func() { saved = c.saver.Save(&c.tick) }); err != nil {
 		return nil, err
+	}
+	game, err := saveValue(saved)
+	if err != nil {
+		return nil, fmt.Errorf("what the game saves: %w", err)
 	}
 	chance, err := c.pcg.MarshalBinary()
 	if err != nil {
@@ -300,7 +304,7 @@ func (c *core) restore(cp *checkpoint) error {
 		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
 	var err error
-	if p := c.guard(func() { err = c.saver.Restore(&c.tick, func(v any) error { return unmarshal(game, v) }) }); p != nil {
+	if p := c.guard(func() { err = c.saver.Restore(&c.tick, func(v any) error { return restoreValue(game, v) }) }); p != nil {
 		return fmt.Errorf("room kind %q: Restore panicked: %v", c.spec.Name, p.(*PanicError).Value)
 	}
 	if err != nil {
@@ -339,7 +343,7 @@ func (c *core) readCheckpoint(r *wire.Reader) (game []byte) {
 	if err := c.world.ReadCheckpoint(r, c.number); err != nil {
 		return nil
 	}
-	return r.Raw()
+	return r.Unchecked(savedDepth)
 }
 
 func (c *core) readPlayer(r *wire.Reader) {

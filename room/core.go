@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/body"
 	"github.com/tickhall/tickhall/protocol/state"
 	"github.com/tickhall/tickhall/protocol/wire"
 )
@@ -52,11 +54,15 @@ type core struct {
 	kicked   []kick // carried out in this tick
 	locked   bool
 	listing  []byte
-	listed   bool // locked or listing has changed
+	unlisted error // why what the Setup was to list can't be
+	listed   bool  // locked or listing has changed
 	ended    bool
 	closing  bool // the room has ended: the game is told the rest, and steps no more
 	result   []byte
-	event    []byte // scratch
+	event    []byte                       // scratch
+	reader   wire.Reader                  // of a typed message
+	decoder  body.Decoder                 // likewise
+	dropped  func(what string, err error) // is told what can't be sent; nil in a playback
 }
 
 // PanicError is a game's panic. It ended its room.
@@ -98,7 +104,7 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, startWork func(ui
 	if err != nil {
 		return nil, fmt.Errorf("room kind %q: New: %w", spec.Name, err)
 	}
-	c.listing = setup.listing
+	c.listing, c.unlisted = setup.listing, setup.unlisted
 	c.admitter, _ = c.stepper.game().(Admitter)
 	c.rejoiner, _ = c.stepper.game().(Rejoiner)
 	c.seer, _ = c.stepper.game().(Seer)
@@ -282,10 +288,10 @@ func (c *core) leave(p *Player, why Cause) {
 
 func (c *core) message(p *Player, m *command) {
 	var reply []byte
-	h := c.handlers[m.name]
+	h, known := c.handlers[m.name]
 	err := error(Errorf("unknown_message", "this room takes no message %q", m.name))
-	if h != nil {
-		reply, err = h(&c.tick, p, m.body)
+	if known {
+		reply, err = h.call(&c.tick, p, m.body, m.request != 0)
 	}
 	switch {
 	case err != nil:
@@ -330,17 +336,26 @@ func (c *core) finish(recorded *wire.Reader) {
 	c.world.Snapshot(c.number)
 }
 
+// encodeEvent returns an EVENT, valid until the next one, or nil if it can't be sent.
 func (c *core) encodeEvent(name string, body any) []byte {
-	if name == "" || len(name) > protocol.MaxName {
-		panic(fmt.Sprintf("room: event name %q is empty or longer than %d bytes", name, protocol.MaxName))
+	if name = wire.Clean(name); name == "" || len(name) > protocol.MaxName {
+		c.drop("event "+wire.Cut(name, protocol.MaxName), fmt.Errorf("%w: its name has %d bytes, not 1 to %d", errName, len(name), protocol.MaxName))
+		return nil
 	}
-	c.event = protocol.AppendEvent(c.event[:0], c.number, name, mustMarshal("event "+name, body))
+	b, err := encodeBody(body)
+	if err != nil {
+		c.drop("event "+name, err)
+		return nil
+	}
+	c.event = protocol.AppendEvent(c.event[:0], c.number, name, b)
 	return c.event
 }
 
+var errName = errors.New("no name for an event")
+
 // deliver queues an encoded EVENT, REPLY or ERROR for p.
 func (c *core) deliver(p *Player, b []byte) {
-	if p.out != nil && !p.gone {
+	if p != nil && p.out != nil && !p.gone {
 		c.give(p.out, b)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/wire"
 )
 
 // DefaultWorkGrace is how long slow work may go on once its room has ended.
@@ -24,6 +25,7 @@ type parting struct {
 
 // vacate frees a seat, whose connection is left to bid.
 func (r *Room) vacate(s *seat, w Words) {
+	w.Reason = wire.Cut(w.Reason, protocol.MaxText)
 	if s.feed != nil && w.outlive() {
 		r.cfg.LastWords.keep(time.Now(), s.pass.tokens(r.id), w)
 	}
@@ -282,7 +284,7 @@ func (r *Room) startWork(id uint32, work func(context.Context) ([]byte, error)) 
 		body, err := safely(ctx, work)
 		failed := ""
 		if err != nil {
-			if failed = err.Error(); failed == "" {
+			if failed = wire.Clean(err.Error()); failed == "" { // as a recording has it
 				failed = "failed"
 			}
 			body = nil

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"strings"
 	"time"
+
+	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/body"
 )
 
 // Defaults of a Kind.
@@ -144,7 +146,7 @@ type Spec struct {
 	Spectators         int
 	SpectatorDelay     int
 	Queue              *QueueRules
-	Inputs             []string // names of an input's fields, in the order of the wire
+	Inputs             []protocol.Field // of an input, in the order of the wire
 
 	fault error
 	build func(s *Setup) (stepper, error)
@@ -196,16 +198,17 @@ func (k Kind[In]) spec() *Spec {
 	fault(s.Queue != nil && !s.Queue.valid(), "Queue has a negative or contradicting rule")
 	fault(s.Queue != nil && s.Queue.Skill != nil && s.Queue.ClientSkill, "Queue has both Skill and ClientSkill: choose who says how good a player is")
 	fault(k.New == nil, "New is missing")
-	var err error
-	s.Inputs, err = inputFields(reflect.TypeFor[In]())
-	fault(err != nil, "%v", err)
+	codec, err := inputCodec(reflect.TypeFor[In]())
+	if fault(err != nil, "%v", err); err == nil {
+		s.Inputs = codec.Fields()
+	}
 	s.fault = errors.Join(faults...)
 	s.build = func(setup *Setup) (stepper, error) {
 		game, err := k.New(setup)
 		if err != nil {
 			return nil, err
 		}
-		return newRunner(game), nil
+		return newRunner(game, codec), nil
 	}
 	return s
 }
@@ -225,25 +228,14 @@ func orNone[T ~int64 | ~float64](v *T, def T) {
 	}
 }
 
-// inputFields names the fields of an input as msgpack does, in order.
-func inputFields(t reflect.Type) ([]string, error) {
+// inputCodec is the codec of an input type.
+func inputCodec(t reflect.Type) (*body.Codec, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("the input type %v must be a struct", t)
 	}
-	var names []string
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, options, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
-		if !f.IsExported() || name == "-" {
-			continue
-		}
-		if f.Anonymous || strings.Contains(options, "inline") {
-			return nil, fmt.Errorf("the input type %v must not embed %v: list its fields", t, f.Type)
-		}
-		if name == "" {
-			name = f.Name
-		}
-		names = append(names, name)
+	c, err := body.New(t)
+	if err != nil {
+		return nil, fmt.Errorf("the input type %v: %w", t, err)
 	}
-	return names, nil
+	return c, nil
 }

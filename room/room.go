@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/body"
 )
 
 // Errors that a room's methods return.
@@ -46,6 +49,10 @@ type Config struct {
 	Stats       *Stats           // shared by all rooms of a server; nil: a set of its own
 	PlayerStats *player.Stats    // likewise
 	Log         *slog.Logger     // nil: slog.Default
+
+	// Unsendable is told of each value that the game was to send, or list, and that can't be: see Tick.Send. what is such as
+	// "event boom" or "result". It is called on the room's goroutine. nil: such values are counted and logged only.
+	Unsendable func(what string, err error)
 }
 
 // Room is one running game. Its methods may be called from any goroutine, but for Run, once.
@@ -185,6 +192,10 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 	}
 	r.core.courier, r.core.sender = cfg.Courier, byRoom+cfg.ID
 	r.core.number = cfg.After
+	r.core.dropped = r.unsendable
+	if r.core.unlisted != nil {
+		r.unsendable("listing", r.core.unlisted)
+	}
 	if spec.SpectatorDelay > 0 {
 		if r.delayed, err = newPlayback(spec, cfg.Seed, cfg.Options); err != nil {
 			return nil, err
@@ -195,6 +206,34 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 		r.names[name] = name
 	}
 	return r, nil
+}
+
+// unsendable accounts for what the game was to send.
+func (r *Room) unsendable(what string, err error) {
+	if r.cfg.Stats.unsendable(r.spec.Name, what, err) {
+		r.cfg.Log.Warn("a game's value can't be sent and was dropped", "room", r.id, "kind", r.spec.Name, "what", what, "error", err)
+	}
+	if r.cfg.Unsendable != nil {
+		r.cfg.Unsendable(what, err)
+	}
+}
+
+// Message is a typed message that a room takes: its name, and the types of its body and its reply, such as
+// "{card:uint8}". A type of reply that has no such name is "any".
+type Message struct {
+	Name    string `json:"name"`
+	Request string `json:"request"`
+	Reply   string `json:"reply"`
+}
+
+// Messages are the typed messages that the game has registered, by name.
+func (r *Room) Messages() []Message {
+	list := make([]Message, 0, len(r.core.handlers))
+	for _, name := range slices.Sorted(maps.Keys(r.core.handlers)) {
+		h := r.core.handlers[name]
+		list = append(list, Message{name, h.request.String(), body.NameOf(h.reply)})
+	}
+	return list
 }
 
 // ID is the room's id.
@@ -327,12 +366,12 @@ func (r *Room) announce(e *player.Event) {
 }
 
 // Signal sends a signal to the game, for the next tick. It waits while the mailbox is full. The error is
-// ErrClosed, ctx's, ErrSignal if the game does not know the name, or that body can't be encoded.
-func (r *Room) Signal(ctx context.Context, name string, body any) error {
+// ErrClosed, ctx's, ErrSignal if the game does not know the name, or that v can't be encoded as a body.
+func (r *Room) Signal(ctx context.Context, name string, v any) error {
 	if r.core.signals[name] == nil {
 		return fmt.Errorf("%w %q", ErrSignal, name)
 	}
-	b, err := marshal(body)
+	b, err := encodeBody(v)
 	if err != nil {
 		return err
 	}

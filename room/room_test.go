@@ -991,14 +991,6 @@ func TestAMessageThatIsRefusedAfterReadyIsMadeUpFor(t *testing.T) {
 	})
 }
 
-func TestABodyThatCannotTravelEndsItsRoomWithAnExplanation(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) { t.Broadcast("now", time.Now()) }}))
-		r.join("Ada")
-		require.ErrorContains(t, <-r.ended, "time.Time")
-	})
-}
-
 type blind struct{ hands }
 
 func (*blind) Sees(*room.Player, int, state.ID) bool { panic("I can't see") }

@@ -1,11 +1,11 @@
 package room
 
 import (
-	"reflect"
 	"unsafe"
 
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/body"
 	"github.com/tickhall/tickhall/protocol/wire"
 )
 
@@ -44,14 +44,16 @@ type feeder interface {
 
 type runner[In any] struct {
 	g      Game[In]
-	codec  *inputCodec
+	codec  *body.Codec
 	merge  func(into *In, next In) // into lies on the heap already, so that nothing is allocated
 	inputs []Input[In]
 	taken  [player.InboxSize]player.Entry[In]
+
+	loading body.Decoder // of recordings and checkpoints
 }
 
-func newRunner[In any](g Game[In]) *runner[In] {
-	r := &runner[In]{g: g, codec: newInputCodec(reflect.TypeFor[In]())}
+func newRunner[In any](g Game[In], codec *body.Codec) *runner[In] {
+	r := &runner[In]{g: g, codec: codec}
 	r.merge = func(into *In, next In) { *into = next }
 	if _, ok := any(new(In)).(Merger[In]); ok {
 		r.merge = func(into *In, next In) { *into = any(into).(Merger[In]).Merge(next) }
@@ -65,6 +67,7 @@ type feed[In any] struct {
 	inbox  player.Inbox[In]
 
 	scratch player.Entry[In] // the reader goroutine's
+	decoder body.Decoder     // likewise
 
 	// The room's goroutine owns the rest.
 	entry player.Entry[In] // the last one taken
@@ -142,10 +145,10 @@ func (f *feed[In]) decode(h protocol.InputHead, n int, r *wire.Reader, stats *pl
 	if int64(h.Seq)+int64(n)-1 > int64(newest)+protocol.MaxSeqJump {
 		return protocol.Closef(protocol.CodeProtocol, "input %d is too far ahead of %d", int64(h.Seq)+int64(n)-1, newest)
 	}
+	f.decoder.Reset(r, wire.MaxInboundDepth-1)
 	for i := range n {
 		f.scratch = player.Entry[In]{Seq: h.Seq + uint32(i), View: h.View}
-		f.runner.codec.decode(r, unsafe.Pointer(&f.scratch.Value))
-		if err := r.Err(); err != nil {
+		if err := f.runner.codec.Decode(&f.decoder, unsafe.Pointer(&f.scratch.Value)); err != nil {
 			return protocol.Malformed(protocol.KindInput, err)
 		}
 		stale, merged := f.inbox.Put(f.scratch, f.mergeWaiting)
@@ -164,7 +167,6 @@ func (f *feed[In]) mergeWaiting(old, next In) In {
 	return old
 }
 
-// appendInputs writes the same arrays that a client sends, so that one decoder reads both.
 func (r *runner[In]) appendInputs(b []byte) (_ []byte, players int) {
 	for i := range r.inputs {
 		in := &r.inputs[i]
@@ -184,7 +186,7 @@ func (r *runner[In]) appendEntry(b []byte, e *player.Entry[In]) []byte {
 	b = wire.AppendUint(b, uint64(e.Seq))
 	b = wire.AppendUint(b, uint64(e.View.Tick))
 	b = wire.AppendUint(b, uint64(e.View.Fraction))
-	return r.codec.append(b, unsafe.Pointer(&e.Value))
+	return r.codec.Append(b, unsafe.Pointer(&e.Value))
 }
 
 func (r *runner[In]) appendFeed(b []byte, p *Player) []byte {
@@ -212,9 +214,10 @@ func (r *runner[In]) load(p *Player, rd *wire.Reader) error {
 	f := p.feed.(*feed[In])
 	e := player.Entry[In]{Seq: rd.Uint32()}
 	e.View = protocol.Moment{Tick: rd.Uint32(), Fraction: uint8(rd.Uint32())}
-	r.codec.decode(rd, unsafe.Pointer(&e.Value))
-	if err := rd.Err(); err != nil {
-		return err
+	r.loading.ResetOwn(rd)
+	if err := r.codec.Decode(&r.loading, unsafe.Pointer(&e.Value)); err != nil {
+		rd.Fail(err)
+		return rd.Err()
 	}
 	r.taken[0] = e
 	f.takeEntries(r.taken[:1])

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
+	"unsafe"
 
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/body"
 	"github.com/tickhall/tickhall/protocol/state"
 )
 
@@ -22,11 +25,17 @@ type Setup struct {
 	signals  map[string]signal
 	timers   map[string]namedTimer
 	listing  json.RawMessage
+	unlisted error // why the last SetListing failed
 }
 
 // SetListing sets what the lobby shows about the room from the start, as Tick.SetListing does later: whoever
 // looks for a room with a property finds this one before its first tick.
-func (s *Setup) SetListing(data any) { s.listing = mustList(data) }
+func (s *Setup) SetListing(data any) {
+	b, err := encodeListing(data)
+	if s.unlisted = err; err == nil {
+		s.listing = b
+	}
+}
 
 // Options decodes into v, as encoding/json does, what the player who asked for the room wants of it. A field that v
 // does not have is an error, of code "bad_options", which New should return: the player is shown it. Without
@@ -87,8 +96,8 @@ func OnTimer[T any](s *Setup, name string, f func(t *Tick, arg T)) *Timer[T] {
 	}
 	s.timers[name] = func(arg []byte) (func(t *Tick), error) {
 		var v T
-		if err := unmarshal(arg, &v); err != nil {
-			return nil, fmt.Errorf("timer %q: %w", name, err)
+		if err := restoreValue(arg, &v); err != nil {
+			return nil, err
 		}
 		return func(t *Tick) { f(t, v) }, nil
 	}
@@ -96,32 +105,58 @@ func OnTimer[T any](s *Setup, name string, f func(t *Tick, arg T)) *Timer[T] {
 }
 
 // After calls the Timer's function once with arg, as Tick.After would. arg is encoded by msgpack, and what the function
-// gets is decoded from that, now; After panics if it can't be.
+// gets is decoded from that, now. A timer whose arg can't be is not set, and counts as what can't be sent: see Tick.Send.
 func (m *Timer[T]) After(t *Tick, d time.Duration, arg T) {
-	if err := t.core.setTimer(t.core.due(d), m.name, mustMarshal("timer "+m.name, arg)); err != nil {
-		panic("room: " + err.Error())
+	b, err := saveValue(arg)
+	if err == nil {
+		err = t.core.setTimer(t.core.due(d), m.name, b)
+	}
+	if err != nil {
+		t.core.drop("timer "+m.name, err)
 	}
 }
 
-type handler func(t *Tick, p *Player, body []byte) ([]byte, error)
+// handler is what is known of a typed message.
+type handler struct {
+	request *body.Codec
+	reply   reflect.Type
+	// call handles a message, and encodes the reply if one is wanted.
+	call func(t *Tick, p *Player, b []byte, wanted bool) (reply []byte, err error)
+}
 
 // Handle registers f for the typed message called name: what is not sent once per tick, such as a
 // line of chat or a move in a turn-based game. Messages are handled on the room's goroutine before the
 // Step of their tick, in the order in which they arrived. The player's client gets what f returns. An error
-// that is a *Error is shown as it is. Handle panics if name is taken, empty or longer than 64 bytes.
+// that is a *Error is shown as it is.
+//
+// What a player sends is decoded as an input is, and has been checked when f gets it: numbers fit their fields and are
+// finite, strings are valid UTF-8. A message that does not fit is answered with "bad_request", which names the field. A
+// reply that can't be encoded is answered with "failed": see Tick.Send.
+//
+// Handle panics if name is taken, empty or longer than 64 bytes, or if Req has a field that can't be decoded safely: an
+// interface, a map whose keys are neither strings nor integers, or a type that decodes itself, such as time.Time.
 func Handle[Req, Res any](s *Setup, name string, f func(t *Tick, p *Player, req Req) (Res, error)) {
-	if name == "" || len(name) > protocol.MaxName || s.handlers[name] != nil {
+	if _, taken := s.handlers[name]; name == "" || len(name) > protocol.MaxName || taken {
 		panic(fmt.Sprintf("room.Handle: message name %q is empty, too long or taken", name))
 	}
-	s.handlers[name] = func(t *Tick, p *Player, body []byte) ([]byte, error) {
-		var req Req
-		if err := msgpack.Unmarshal(body, &req); err != nil {
+	codec, err := body.New(reflect.TypeFor[Req]())
+	if err != nil {
+		panic(fmt.Sprintf("room.Handle: message %q: %v", name, err))
+	}
+	s.handlers[name] = handler{codec, reflect.TypeFor[Res](), func(t *Tick, p *Player, b []byte, wanted bool) ([]byte, error) {
+		req := new(Req)
+		if err := t.core.decode(codec, b, unsafe.Pointer(req)); err != nil {
 			return nil, Errorf("bad_request", "message %q: %v", name, err)
 		}
-		res, err := f(t, p, req)
-		if err != nil {
+		res, err := f(t, p, *req)
+		if err != nil || !wanted {
 			return nil, err
 		}
-		return marshal(res)
-	}
+		reply, err := encodeBody(res)
+		if err != nil {
+			t.core.drop("reply to "+name, err)
+			return nil, Errorf("failed", "the reply to %q can't be sent", name)
+		}
+		return reply, nil
+	}}
 }

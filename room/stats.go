@@ -1,12 +1,15 @@
 package room
 
 import (
+	"errors"
 	"iter"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tickhall/tickhall/protocol/wire"
 )
 
 // Stats counts what happens in rooms; all rooms of a server share one. The zero value is ready. All methods may
@@ -34,8 +37,37 @@ type Stats struct {
 	Unacknowledged        atomic.Int64 // connections closed since the client acknowledged no snapshot
 	EventsDropped         atomic.Int64 // events not kept for a player for whom too many waited
 
-	mu    sync.Mutex                            // for who adds a kind
-	kinds atomic.Pointer[map[string]*KindStats] // replaced, never changed
+	mu     sync.Mutex                            // for who adds a kind, or to logged
+	kinds  atomic.Pointer[map[string]*KindStats] // replaced, never changed
+	logged map[unsent]struct{}
+}
+
+// unsent is a value that can't be sent, as far as the log tells such values apart.
+type unsent struct{ kind, what, why string }
+
+// maxLogged is how many different ones are logged: names may be a player's.
+const maxLogged = 256
+
+// unsendable counts a value that can't be sent, and reports whether it is the first of its kind.
+func (s *Stats) unsendable(kind, what string, err error) bool {
+	s.Kind(kind).Unsendable.Add(1)
+	why := err.Error()
+	for _, class := range []error{errTooLarge, errName, wire.ErrDepth, wire.ErrKey, wire.ErrType} {
+		if errors.Is(err, class) {
+			why = class.Error()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := unsent{kind, what, why}
+	if _, known := s.logged[key]; known || len(s.logged) >= maxLogged {
+		return false
+	}
+	if s.logged == nil {
+		s.logged = map[unsent]struct{}{}
+	}
+	s.logged[key] = struct{}{}
+	return true
 }
 
 // KindStats is what is measured of all rooms of one kind.
@@ -45,6 +77,7 @@ type KindStats struct {
 	Lateness     *Histogram         // nanoseconds from when a tick was due to when it began; none of OnDemand rooms
 	Overruns     atomic.Int64       // ticks that took longer than the time to the next, and wakings that came too late to make up for
 	SkippedNanos atomic.Int64       // game time skipped
+	Unsendable   atomic.Int64       // values that games were to send, or list, and that can't be: dropped
 	Size         *Histogram         // bytes of a snapshot's message, events included
 	RTT          *Histogram         // nanoseconds: each connected player's shortest of the last 5 to 10 s, about once a second
 	Staleness    *Histogram         // nanoseconds: how old the world is that each connected player is known to have, about once a second; none of OnDemand rooms

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/tickhall/tickhall/player"
+	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/wire"
 )
 
@@ -42,9 +42,17 @@ func (t *Tick) Players() []*Player { return t.core.players }
 func (t *Tick) Player(number uint32) *Player { return t.core.player(number) }
 
 // Send sends an event to the players given: reliable, in order, delivered with the snapshot of this
-// tick. body is encoded by msgpack now. Send panics if it can't be.
+// tick. body is encoded by msgpack now. name is 1 to 64 bytes; text in both is made valid UTF-8. A nil player gets nothing.
+//
+// What can't be sent is dropped, since a player's data may have made it so: a body that is too large, has more than 31
+// levels of arrays and maps, or has a map whose keys are neither strings nor integers of at most 53 bits; and types that do
+// not travel, such as time.Time. It is counted in Stats, logged once for each event and reason, and fails the test in package
+// roomtest.
 func (t *Tick) Send(name string, body any, to ...*Player) {
 	b := t.core.encodeEvent(name, body)
+	if b == nil {
+		return
+	}
 	for _, p := range to {
 		t.core.deliver(p, b)
 	}
@@ -53,6 +61,9 @@ func (t *Tick) Send(name string, body any, to ...*Player) {
 // Broadcast sends an event to every player and spectator. It is encoded once. See Send.
 func (t *Tick) Broadcast(name string, body any) {
 	b := t.core.encodeEvent(name, body)
+	if b == nil {
+		return
+	}
 	for _, p := range t.core.players {
 		t.core.deliver(p, b)
 	}
@@ -84,14 +95,15 @@ func (t *Tick) SendRoom(id, name string, body any) {
 	}
 }
 
-// outgoing is an event for the courier, nil where there is none.
+// outgoing is an event for the courier, nil where there is none or it can't be sent.
 func (c *core) outgoing(name string, body any) *player.Event {
 	if c.courier == nil {
 		return nil
 	}
 	e, err := player.NewEvent(name, body)
 	if err != nil {
-		panic("room: " + err.Error())
+		c.drop("event "+name, err)
+		return nil
 	}
 	if c.cause == nil {
 		return e.By(c.sender, nil)
@@ -152,37 +164,41 @@ func (t *Tick) Lock(locked bool) {
 }
 
 // SetListing sets what the lobby shows about the room, such as its map and mode. data is encoded as
-// JSON now; SetListing panics if it can't be.
+// JSON now, of at most MaxListing bytes. If it can't be, such as NaN, the listing stays as it was: see Send.
 func (t *Tick) SetListing(data any) {
-	t.core.listing, t.core.listed = mustList(data), true
-}
-
-func mustList(data any) json.RawMessage {
-	b, err := json.Marshal(data)
+	b, err := encodeListing(data)
 	if err != nil {
-		panic(fmt.Sprintf("room: listing data: %v", err))
+		t.core.drop("listing", err)
+		return
 	}
-	return b
+	t.core.listing, t.core.listed = b, true
 }
 
-// Kick removes p at the end of this tick. p is shown the reason, after all that it has been sent; Leave is called with
-// CauseKicked.
+// Kick removes p at the end of this tick. p is shown the reason, of at most protocol.MaxText bytes, after all that it has
+// been sent; Leave is called with CauseKicked. For nil it does nothing.
 func (t *Tick) Kick(p *Player, reason string) {
-	if !p.gone {
-		t.core.kicks = append(t.core.kicks, kick{p, reason})
+	if p != nil && !p.gone {
+		t.core.kicks = append(t.core.kicks, kick{p, wire.Cut(reason, protocol.MaxText)})
 	}
 }
 
-// End ends the room after this tick. Every player is sent result, encoded by msgpack, nil for none, after all else; one who
-// is away gets it when coming back within an hour. Spectators who see the past are shown the rest of it before.
+// End ends the room after this tick. Every player is sent result, encoded by msgpack, nil for none, or if it can't be sent: see
+// Send. It comes after all else; one who is away gets it when coming back within an hour. Spectators who see the past are
+// shown the rest of it before.
 func (t *Tick) End(result any) {
 	if t.core.ended {
 		return
 	}
 	t.core.ended = true
-	if result != nil {
-		t.core.result = mustMarshal("result", result)
+	if result == nil {
+		return
 	}
+	b, err := encodeBody(result)
+	if err != nil {
+		t.core.drop("result", err)
+		return
+	}
+	t.core.result = b
 }
 
 // Checksum is the checksum of the world as it was at the end of the last tick, all fields included.
@@ -245,36 +261,6 @@ func (h *timerHeap) Pop() any {
 	(*h)[last] = timer{}
 	*h = (*h)[:last]
 	return x
-}
-
-func mustMarshal(what string, v any) []byte {
-	b, err := marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("room: %s: %v", what, err))
-	}
-	return b
-}
-
-// marshal encodes a body. It refuses what no client could read.
-func marshal(v any) ([]byte, error) {
-	b, err := msgpack.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	r := wire.NewReader(b)
-	if r.Skip(); r.Finish() != nil {
-		return nil, fmt.Errorf("%T does not travel: use numbers, strings, slices, maps and structs of them, not a time.Time: %w", v, r.Err())
-	}
-	return b, nil
-}
-
-// unmarshal decodes what marshal encoded, or says why it is no such thing: it may come from anywhere.
-func unmarshal(b []byte, v any) error {
-	r := wire.NewReader(b)
-	if r.Skip(); r.Finish() != nil {
-		return r.Err()
-	}
-	return msgpack.Unmarshal(b, v)
 }
 
 var _ heap.Interface = (*timerHeap)(nil)

@@ -10,6 +10,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/body"
+	"github.com/tickhall/tickhall/protocol/wire"
 )
 
 // call is a request that waits for its answer.
@@ -45,8 +47,8 @@ func Call[Res any](ctx context.Context, r *Room, name string, req any) (Res, err
 // Send sends a typed message that wants no answer. It may be lost if the connection is. While the connection is lost it
 // waits for the next one; what has waited is sent at a pace that the server takes. ErrBusy tells that too many wait, ErrAway
 // that there is no seat.
-func (r *Room) Send(name string, body any) error {
-	b, err := encodeMessage(0, name, body)
+func (r *Room) Send(name string, v any) error {
+	b, err := encodeMessage(0, name, v)
 	if err != nil {
 		return err
 	}
@@ -54,11 +56,11 @@ func (r *Room) Send(name string, body any) error {
 }
 
 func encodeMessage(request uint32, name string, v any) ([]byte, error) {
-	body, err := msgpack.Marshal(v)
+	encoded, err := body.Encode(v, wire.MaxInboundDepth-1)
 	if err != nil {
 		return nil, fmt.Errorf("message %q: %w", name, err)
 	}
-	b := protocol.AppendMessage(make([]byte, 0, len(body)+len(name)+16), request, name, body)
+	b := protocol.AppendMessage(make([]byte, 0, len(encoded)+len(name)+16), request, name, encoded)
 	if len(name) > protocol.MaxName || len(b) > protocol.MaxInbound {
 		return nil, fmt.Errorf("message %q of %d bytes: %w", name, len(b), ErrTooLarge)
 	}

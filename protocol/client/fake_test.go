@@ -275,7 +275,7 @@ func (c *conn) welcome(resumed bool, lastInput uint32) {
 	w := protocol.Welcome{
 		Room: "room", Kind: "arena", Player: c.seat, User: "user-1", Token: "token", Rate: rate,
 		Tick: c.fake.world.Tick(), LastInput: lastInput, Schema: c.fake.world.Schema().Append(nil),
-		Inputs: []string{"DX", "DY", "Fire"}, Resumed: resumed, Grace: 20,
+		Inputs: []protocol.Field{{Name: "DX", Type: "int8"}, {Name: "DY", Type: "int8"}, {Name: "Fire", Type: "bool"}}, Resumed: resumed, Grace: 20,
 	}
 	c.send(w.Append(nil))
 }

@@ -37,7 +37,7 @@ func newFeed() (f *feed, welcome, key []byte, w *state.World, v *state.View) {
 	v = w.NewView(1, nil)
 	hello := protocol.Welcome{
 		Room: "room", Kind: "arena", Player: 1, User: "user", Token: "token", Rate: rate, Tick: 1,
-		Schema: w.Schema().Append(nil), Inputs: []string{"DX", "DY", "Fire"},
+		Schema: w.Schema().Append(nil), Inputs: []protocol.Field{{Name: "DX", Type: "int8"}, {Name: "DY", Type: "int8"}, {Name: "Fire", Type: "bool"}},
 	}
 	b, _ := v.Next()
 	return f, hello.Append(nil), v.AppendOwn(append([]byte(nil), b...), 0, 0), w, v

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/body"
+	"github.com/tickhall/tickhall/protocol/wire"
 )
 
 // Inputs is the stream of what a player does, one In per tick. Each is kept until the room says that
@@ -25,6 +28,7 @@ type Inputs[In any] struct {
 	buf     bytes.Buffer
 	encoder *msgpack.Encoder
 	value   In // a copy to encode from, so that Send does not allocate
+	check   wire.Reader
 }
 
 // NewInputs returns the input stream of a room. In is a struct with the exported fields of the game's
@@ -42,30 +46,33 @@ func NewInputs[In any](r *Room) *Inputs[In] {
 
 // fit makes Send write inputs in a way that a room whose inputs have these fields understands: as
 // arrays if the fields are the same in the same order, otherwise as maps.
-func (in *Inputs[In]) fit(fields []string) error {
+func (in *Inputs[In]) fit(fields []protocol.Field) error {
 	t := reflect.TypeFor[In]()
 	if t.Kind() != reflect.Struct {
 		return fmt.Errorf("the input type %v must be a struct", t)
 	}
-	var own []string
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
-		if !f.IsExported() || name == "-" {
-			continue
+	codec, err := body.New(t)
+	if err != nil {
+		return fmt.Errorf("the input type %v: %w", t, err)
+	}
+	own, theirs := names(codec.Fields()), names(fields)
+	for _, name := range own {
+		if !slices.Contains(theirs, name) {
+			return fmt.Errorf("the input type %v has field %q, the room's has only %s", t, name, strings.Join(theirs, ", "))
 		}
-		if name == "" {
-			name = f.Name
-		}
-		if !slices.Contains(fields, name) {
-			return fmt.Errorf("the input type %v has field %q, the room's has only %s", t, name, strings.Join(fields, ", "))
-		}
-		own = append(own, name)
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.encoder.UseArrayEncodedStructs(slices.Equal(own, fields))
+	in.encoder.UseArrayEncodedStructs(slices.Equal(own, theirs))
 	return nil
+}
+
+func names(fields []protocol.Field) []string {
+	list := make([]string, len(fields))
+	for i, f := range fields {
+		list[i] = f.Name
+	}
+	return list
 }
 
 // Send sends one input, with the moment that the player is shown and the acknowledgement of the last
@@ -82,7 +89,7 @@ func (in *Inputs[In]) Send(v In) error {
 	return in.room.out.flushInputs(now)
 }
 
-// add encodes v and puts it into the outbox.
+// add encodes v and puts it into the outbox. What the room would refuse whatever its input type is, it refuses itself.
 func (in *Inputs[In]) add(v In, now time.Duration) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -91,10 +98,21 @@ func (in *Inputs[In]) add(v In, now time.Duration) error {
 	if err := in.encoder.Encode(&in.value); err != nil {
 		return fmt.Errorf("input: %w", err)
 	}
-	if in.buf.Len() > protocol.MaxInbound-inputOverhead {
-		return fmt.Errorf("input of %d bytes: %w", in.buf.Len(), ErrTooLarge)
+	b := in.buf.Bytes()
+	in.check.Reset(b)
+	in.check.Body(wire.MaxInboundDepth - 1)
+	if errors.Is(in.check.Err(), wire.ErrUTF8) {
+		b = wire.AppendCleaned(nil, b)
+		in.check.Reset(b)
+		in.check.Body(wire.MaxInboundDepth - 1)
 	}
-	in.room.out.addInput(in.buf.Bytes(), now)
+	switch err := in.check.Finish(); {
+	case err != nil:
+		return fmt.Errorf("input: %w", err)
+	case len(b) > protocol.MaxInbound-inputOverhead:
+		return fmt.Errorf("input of %d bytes: %w", len(b), ErrTooLarge)
+	}
+	in.room.out.addInput(b, now)
 	return nil
 }
 

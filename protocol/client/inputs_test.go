@@ -174,7 +174,7 @@ func TestWhatHasWaitedIsSentAtAPaceThatTheServerTakes(t *testing.T) {
 func TestInputsOfAnotherOrderAreMaps(t *testing.T) {
 	r := New(Config{})
 	in := NewInputs[move](r)
-	require.NoError(t, in.fit([]string{"Fire", "DX", "DY"}))
+	require.NoError(t, in.fit([]protocol.Field{{Name: "Fire", Type: "bool"}, {Name: "DX", Type: "int8"}, {Name: "DY", Type: "int8"}}))
 	in.value = move{DX: 3}
 	require.NoError(t, in.encoder.Encode(&in.value))
 	var m map[string]any

@@ -120,8 +120,10 @@ type Room struct {
 	observed bool // a table wants changes
 	fresh    bool // a snapshot has been applied that callbacks have not been told of
 	events   map[string]func(body []byte)
-	inputs   interface{ fit(fields []string) error }
-	reader   wire.Reader
+	inputs   interface {
+		fit(fields []protocol.Field) error
+	}
+	reader wire.Reader
 
 	// Run's goroutine alone.
 	tick    uint32 // snapshot whose message was last processed whole

@@ -87,12 +87,12 @@ type pacerStep struct {
 type motionCase struct {
 	Note      string `json:"note"`
 	Rate      int    `json:"rate"`
-	Snapshots []body `json:"snapshots"` // numbers of the wire
-	Shown     []body `json:"shown"`     // in the game's units
+	Snapshots []mover `json:"snapshots"` // numbers of the wire
+	Shown     []mover `json:"shown"`     // in the game's units
 }
 
-// body is an entity that has a field with a rate, the rate, an angle, and a float without a rate.
-type body struct {
+// mover is an entity that has a field with a rate, the rate, an angle, and a float without a rate.
+type mover struct {
 	Tick    float64 `json:"tick"`
 	X       float64 `json:"x"`       // step 1/8, rate vx
 	VX      float64 `json:"vx"`      // step 1/2
@@ -213,17 +213,17 @@ func TestGoldenRulesOfAClient(t *testing.T) {
 		r.Pacer = append(r.Pacer, pacerStep{now, 8, ms(pacer.take(time.Duration(now)*time.Millisecond, 8))})
 	}
 	for _, c := range []motionCase{
-		{"straight, on the cubic, the shorter way", 20, []body{{1, 0, 40, 250, 10}, {2, 4, 0, 6, 30}}, []body{{Tick: 0.5}, {Tick: 1}, {Tick: 1.25}, {Tick: 1.5}, {Tick: 2}, {Tick: 3}, {Tick: 7}, {Tick: 8}, {Tick: 99}}},
-		{"what stands still is shown still", 20, []body{{1, 80, 40, 0, 0}, {2, 80, 40, 0, 0}, {3, 80, 40, 0, 0}}, []body{{Tick: 1.5}, {Tick: 2.5}, {Tick: 3.5}}},
-		{"a jump is no way to go", 20, []body{{1, 80, 40, 0, 0}, {2, 88, 40, 0, 0}, {3, 896, 40, 64, 50}, {4, 904, 40, 64, 50}}, []body{{Tick: 2.5}, {Tick: 2.99}, {Tick: 3}, {Tick: 3.5}}},
-		{"after a jump nothing is taken from the way to it", 20, []body{{1, 0, 0, 0, 0}, {2, 800, 0, 64, 100}}, []body{{Tick: 1.5}, {Tick: 2}, {Tick: 3}}},
-		{"64 steps are a push", 20, []body{{1, 0, 0, 0, 0}, {2, 64, 0, 0, 0}}, []body{{Tick: 1.5}}},
-		{"65 are a jump", 20, []body{{1, 0, 0, 0, 0}, {2, 65, 0, 0, 0}}, []body{{Tick: 1.5}}},
-		{"four times as far as the rates explain, and 64 steps", 20, []body{{1, 0, 0, 0, 0}, {2, 96, 40, 0, 0}}, []body{{Tick: 1.5}}},
-		{"and one more", 20, []body{{1, 0, 0, 0, 0}, {2, 97, 40, 0, 0}}, []body{{Tick: 1.5}}},
-		{"in 250 ms it is a jump", 20, []body{{1, 0, 0, 0, 0}, {6, 800, 0, 0, 0}}, []body{{Tick: 3}}},
-		{"in more it is none", 20, []body{{1, 0, 0, 0, 0}, {7, 800, 0, 0, 0}}, []body{{Tick: 4}}},
-		{"without a rate nothing jumps", 20, []body{{1, 0, 0, 0, 0}, {2, 0, 0, 0, 9000}}, []body{{Tick: 1.5}}},
+		{"straight, on the cubic, the shorter way", 20, []mover{{1, 0, 40, 250, 10}, {2, 4, 0, 6, 30}}, []mover{{Tick: 0.5}, {Tick: 1}, {Tick: 1.25}, {Tick: 1.5}, {Tick: 2}, {Tick: 3}, {Tick: 7}, {Tick: 8}, {Tick: 99}}},
+		{"what stands still is shown still", 20, []mover{{1, 80, 40, 0, 0}, {2, 80, 40, 0, 0}, {3, 80, 40, 0, 0}}, []mover{{Tick: 1.5}, {Tick: 2.5}, {Tick: 3.5}}},
+		{"a jump is no way to go", 20, []mover{{1, 80, 40, 0, 0}, {2, 88, 40, 0, 0}, {3, 896, 40, 64, 50}, {4, 904, 40, 64, 50}}, []mover{{Tick: 2.5}, {Tick: 2.99}, {Tick: 3}, {Tick: 3.5}}},
+		{"after a jump nothing is taken from the way to it", 20, []mover{{1, 0, 0, 0, 0}, {2, 800, 0, 64, 100}}, []mover{{Tick: 1.5}, {Tick: 2}, {Tick: 3}}},
+		{"64 steps are a push", 20, []mover{{1, 0, 0, 0, 0}, {2, 64, 0, 0, 0}}, []mover{{Tick: 1.5}}},
+		{"65 are a jump", 20, []mover{{1, 0, 0, 0, 0}, {2, 65, 0, 0, 0}}, []mover{{Tick: 1.5}}},
+		{"four times as far as the rates explain, and 64 steps", 20, []mover{{1, 0, 0, 0, 0}, {2, 96, 40, 0, 0}}, []mover{{Tick: 1.5}}},
+		{"and one more", 20, []mover{{1, 0, 0, 0, 0}, {2, 97, 40, 0, 0}}, []mover{{Tick: 1.5}}},
+		{"in 250 ms it is a jump", 20, []mover{{1, 0, 0, 0, 0}, {6, 800, 0, 0, 0}}, []mover{{Tick: 3}}},
+		{"in more it is none", 20, []mover{{1, 0, 0, 0, 0}, {7, 800, 0, 0, 0}}, []mover{{Tick: 4}}},
+		{"without a rate nothing jumps", 20, []mover{{1, 0, 0, 0, 0}, {2, 0, 0, 0, 9000}}, []mover{{Tick: 1.5}}},
 	} {
 		h := newHistory[seen]()
 		h.reset(motionSchema, c.Rate)
@@ -235,7 +235,7 @@ func TestGoldenRulesOfAClient(t *testing.T) {
 			v, ok := h.at(1, s.Tick)
 			require.True(t, ok)
 			// No closer do they agree: one keeps floats of 32 bits.
-			*s = body{s.Tick, rounded(float64(v.X)), rounded(float64(v.VX)), rounded(float64(v.Heading)), rounded(float64(v.Heat))}
+			*s = mover{s.Tick, rounded(float64(v.X)), rounded(float64(v.VX)), rounded(float64(v.Heading)), rounded(float64(v.Heat))}
 		}
 		r.Motion = append(r.Motion, c)
 	}

@@ -5,8 +5,9 @@ export function decode(bytes: Uint8Array): any;
  * objects. What is undefined is left out of an object, and null elsewhere.
  *
  * @param {unknown} value
+ * @param {number} [levels] of arrays and objects that it may have; as many as a server may send by default
  */
-export function encode(value: unknown): Uint8Array;
+export function encode(value: unknown, levels?: number): Uint8Array;
 /**
  * The longest wait after a failed attempt, from 1. What is waited is random between 0 and this ("full jitter": Brooker,
  * "Exponential Backoff And Jitter", AWS Architecture Blog 2015), so that those whom a server has lost don't come back at once.
@@ -424,8 +425,11 @@ export class Room {
     onDemand: boolean;
     /** Seconds for which the seat of a lost connection is kept; 0 for a spectator's. */
     grace: number;
-    /** Names of the fields of an input. @type {string[]} */
-    inputs: string[];
+    /** The fields of an input, in order: their names, and types such as "int8". @type {{name: string, type: string}[]} */
+    inputs: {
+        name: string;
+        type: string;
+    }[];
     /** @type {RoomState} */
     state: RoomState;
     /** Counts since connect; rtt in milliseconds is that of the newest answer, slack the newest one told. */

@@ -19,7 +19,8 @@ const MAX_OUTBOUND = 4 << 20; // bytes of a message that the server may send
 const MAX_INPUTS = 32; // inputs in one INPUT
 const MAX_NAME = 64; // bytes of a message's name
 const MAX_STRING = 1024; // bytes of a string field
-const MAX_DEPTH = 16;
+const MAX_DEPTH_IN = 32; // levels of arrays and maps in a server's message, its own array included
+const MAX_DEPTH_OUT = 16; // and in one of ours
 const MAX_UINT32 = 2 ** 32 - 1;
 const MAX_INT = 2 ** 52;
 const MAX_FLOAT = 2 ** 31 - 1;
@@ -275,16 +276,15 @@ export class Reader {
    * Reads one value of any type that JavaScript has: null, boolean, number, string, Uint8Array, array or
    * object. An integer that a number can't hold becomes a bigint. Extension types are refused.
    *
-   * @param {number} [depth] in how many arrays and maps the value stands
+   * @param {number} [levels] of arrays and maps that the value may have
    * @returns {any}
    */
-  value(depth = 0) {
-    if (depth > MAX_DEPTH) throw this.fault("arrays and maps are nested too deeply");
+  value(levels = MAX_DEPTH_IN) {
     const c = this.bytes[this.#take(1)];
     if (c < 0x80) return c;
     if (c >= 0xe0) return c - 256;
-    if (c < 0x90) return this.#map(c & 0x0f, depth);
-    if (c < 0xa0) return this.#list(c & 0x0f, depth);
+    if (c < 0x90) return this.#map(c & 0x0f, levels);
+    if (c < 0xa0) return this.#list(c & 0x0f, levels);
     if (c < 0xc0) return this.#text(c & 0x1f);
     switch (c) {
       case 0xc0: return null;
@@ -300,10 +300,10 @@ export class Reader {
       case 0xd9: return this.#text(this.#length(1));
       case 0xda: return this.#text(this.#length(2));
       case 0xdb: return this.#text(this.#length(4));
-      case 0xdc: return this.#list(this.#length(2), depth);
-      case 0xdd: return this.#list(this.#length(4), depth);
-      case 0xde: return this.#map(this.#length(2), depth);
-      case 0xdf: return this.#map(this.#length(4), depth);
+      case 0xdc: return this.#list(this.#length(2), levels);
+      case 0xdd: return this.#list(this.#length(4), levels);
+      case 0xde: return this.#map(this.#length(2), levels);
+      case 0xdf: return this.#map(this.#length(4), levels);
       case 0xcc:
       case 0xcd:
       case 0xce:
@@ -331,24 +331,35 @@ export class Reader {
     return this.bytes.slice(from, from + n); // a copy, so that it does not keep the whole message alive
   }
 
-  /** @param {number} n @param {number} depth */
-  #list(n, depth) {
+  /** @param {number} n @param {number} levels */
+  #list(n, levels) {
+    if (levels === 0) throw this.fault("arrays and maps are nested too deeply");
     if (n > this.rest) throw this.fault("length is larger than the rest of the message");
     /** @type {any[]} */
     const list = [];
-    for (; n > 0; n--) list.push(this.value(depth + 1));
+    for (; n > 0; n--) list.push(this.value(levels - 1));
     return list;
   }
 
-  /** @param {number} n @param {number} depth */
-  #map(n, depth) {
+  /** Reads a map's key: a str, or an integer of at most 53 bits. */
+  #key() {
+    const c = this.bytes[this.at];
+    if ((c >= 0xa0 && c <= 0xbf) || (c >= 0xd9 && c <= 0xdb)) return this.string();
+    if (c < 0x80 || c >= 0xe0 || (c >= 0xcc && c <= 0xd3)) {
+      const key = this.int();
+      if (Number.isSafeInteger(key)) return key;
+    }
+    throw this.fault("a map's key is neither a str nor an integer of at most 53 bits");
+  }
+
+  /** @param {number} n @param {number} levels */
+  #map(n, levels) {
+    if (levels === 0) throw this.fault("arrays and maps are nested too deeply");
     if (2 * n > this.rest) throw this.fault("length is larger than the rest of the message");
     /** @type {Record<string, any>} */
     const map = {};
     for (; n > 0; n--) {
-      const key = this.value(depth + 1);
-      if (typeof key !== "string" && typeof key !== "number") throw this.fault("a map's key is neither a string nor a number");
-      const value = this.value(depth + 1);
+      const key = this.#key(), value = this.value(levels - 1);
       // Assigning to this one would change the object's prototype instead.
       if (key === "__proto__") Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
       else map[key] = value;
@@ -477,9 +488,8 @@ class Writer {
     this.#view.setFloat64(at + 1, v);
   }
 
-  /** @param {unknown} v @param {number} [depth] */
-  value(v, depth = 0) {
-    if (depth > MAX_DEPTH) throw invalid("the value is nested too deeply");
+  /** @param {unknown} v @param {number} levels of arrays and objects that it may have */
+  value(v, levels) {
     switch (typeof v) {
       case "undefined": return this.#byte(0xc0);
       case "boolean": return this.#byte(v ? 0xc3 : 0xc2);
@@ -488,21 +498,22 @@ class Writer {
       case "bigint":
         if (v !== BigInt.asIntN(64, v) && v !== BigInt.asUintN(64, v)) throw invalid("a bigint has more than 64 bits");
         return this.#wide(v < 0n ? 0xd3 : 0xcf, v);
-      case "object": return this.#object(v, depth);
+      case "object": return this.#object(v, levels);
     }
     throw invalid(`a ${typeof v} can't be sent`);
   }
 
-  /** @param {object | null} v @param {number} depth */
-  #object(v, depth) {
+  /** @param {object | null} v @param {number} levels */
+  #object(v, levels) {
     if (v === null) return this.#byte(0xc0);
     if (v instanceof Uint8Array) {
       this.#header(v.length, 0, 0, 0xc4, 0xc5);
       return this.raw(v);
     }
+    if (levels === 0) throw invalid("the value is nested too deeply");
     if (Array.isArray(v)) {
       this.array(v.length);
-      for (const item of v) this.value(item, depth + 1);
+      for (const item of v) this.value(item, levels - 1);
       return;
     }
     const prototype = Object.getPrototypeOf(v);
@@ -513,7 +524,7 @@ class Writer {
     this.map(entries.length);
     for (const [key, item] of entries) {
       this.string(key);
-      this.value(item, depth + 1);
+      this.value(item, levels - 1);
     }
   }
 }
@@ -523,10 +534,11 @@ class Writer {
  * objects. What is undefined is left out of an object, and null elsewhere.
  *
  * @param {unknown} value
+ * @param {number} [levels] of arrays and objects that it may have; as many as a server may send by default
  */
-export function encode(value) {
+export function encode(value, levels = MAX_DEPTH_IN) {
   const w = new Writer();
-  w.value(value);
+  w.value(value, levels);
   return w.bytes();
 }
 
@@ -1825,7 +1837,7 @@ export class Room {
   onDemand = false;
   /** Seconds for which the seat of a lost connection is kept; 0 for a spectator's. */
   grace = 0;
-  /** Names of the fields of an input. @type {string[]} */
+  /** The fields of an input, in order: their names, and types such as "int8". @type {{name: string, type: string}[]} */
   inputs = [];
   /** @type {RoomState} */
   state = "reconnecting";
@@ -2624,7 +2636,7 @@ export class Room {
       expect(r, kind, n, 5);
       const code = r.uint32(), reason = r.string(), advice = r.string();
       if (code > 4999) throw r.fault("number is out of range");
-      incoming.bye = closeError(code, reason, advice, r.value());
+      incoming.bye = closeError(code, reason, advice, r.value(MAX_DEPTH_IN - 1));
       return;
     }
     if (!this.#welcomed || !replica) throw r.fault(`a message of kind ${kind} before WELCOME`);
@@ -2652,7 +2664,7 @@ export class Room {
       }
       case EVENT: {
         expect(r, kind, n, 4);
-        const tick = r.uint32(), name = r.string(), body = r.value();
+        const tick = r.uint32(), name = r.string(), body = r.value(MAX_DEPTH_IN - 1);
         later.push(() => this.#event({ name, body, tick }));
         return;
       }
@@ -2669,7 +2681,7 @@ export class Room {
       case REPLY: {
         expect(r, kind, n, 4);
         r.uint32();
-        const request = r.uint32(), body = r.value();
+        const request = r.uint32(), body = r.value(MAX_DEPTH_IN - 1);
         later.push(() => this.#answer(request)?.resolve(body));
         return;
       }
@@ -2718,7 +2730,10 @@ export class Room {
     if (rate === 0 || rate > 1000) throw r.fault("number is out of range");
     const from = r.at, replica = new Replica(r, rate), schema = r.bytes.slice(from, r.at);
     const inputs = [];
-    for (let left = r.array(); left > 0; left--) inputs.push(r.string());
+    for (let left = r.array(); left > 0; left--) {
+      if (r.array() !== 2) throw r.fault("a field of an input is a name and a type");
+      inputs.push({ name: r.string(), type: r.string() });
+    }
     const resumed = r.bool(), grace = r.uint32();
 
     this.#welcomed = true;
@@ -2896,7 +2911,7 @@ export class Room {
   /** @param {number} request @param {string} name @param {unknown} body */
   #message(request, name, body) {
     if (name.length === 0 || utf8.encode(name).length > MAX_NAME) throw invalid(`a message's name has 1 to ${MAX_NAME} bytes`);
-    const bytes = encode([MESSAGE, request, name, body]);
+    const bytes = encode([MESSAGE, request, name, body], MAX_DEPTH_OUT);
     if (bytes.length > MAX_INBOUND) throw new TickhallError("too_large", `${name} takes ${bytes.length} bytes of at most ${MAX_INBOUND}`);
     return bytes;
   }
@@ -2981,10 +2996,12 @@ export class Room {
   #encodeInput(input) {
     const keys = Object.keys(input).filter((key) => input[key] !== undefined);
     for (const key of keys) {
-      if (!this.inputs.includes(key)) throw invalid(`an input has no "${key}": this room's have ${this.inputs.join(", ") || "no fields"}`);
+      if (!this.inputs.some(({ name }) => name === key)) {
+        throw invalid(`an input has no "${key}": this room's have ${this.inputs.map(({ name }) => name).join(", ") || "no fields"}`);
+      }
     }
     // Without gaps the names need not be sent.
-    const bytes = encode(keys.length === this.inputs.length ? this.inputs.map((key) => input[key]) : input);
+    const bytes = encode(keys.length === this.inputs.length ? this.inputs.map(({ name }) => input[name]) : input, MAX_DEPTH_OUT - 1);
     if (bytes.length > MAX_INBOUND - 32) throw new TickhallError("too_large", `an input takes ${bytes.length} bytes`);
     return bytes;
   }

@@ -2,8 +2,8 @@
 //
 // Append functions extend a byte slice and never fail; Reader walks bytes that nobody vouches for:
 // it bounds every length by what is left to read, bounds depth, allocates nothing and remembers its
-// first error. Bodies that an author's own types define go through vmihailenco/msgpack, after Reader
-// has checked their shape. The package starts no goroutine.
+// first error. Text that is appended is valid UTF-8 whatever it was before. How bodies become an author's own
+// types is package body's. The package starts no goroutine.
 //
 // The format is https://github.com/msgpack/msgpack/blob/master/spec.md; integers and lengths are
 // always written in their shortest form, which the checksums of golden vectors rely on.
@@ -58,8 +58,9 @@ func AppendArray(b []byte, n int) []byte {
 	return append(b, 0xdd, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
-// AppendString appends s as a msgpack str.
+// AppendString appends s as a msgpack str, cleaned.
 func AppendString(b []byte, s string) []byte {
+	s = Clean(s)
 	switch n := len(s); {
 	case n < 32:
 		b = append(b, 0xa0|byte(n))

@@ -8,8 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deeply arrays and maps may be nested in bytes that Reader accepts.
-const MaxDepth = 16
+// How many levels of arrays and maps a message may have. The message's own array is the first.
+const (
+	MaxInboundDepth  = 16 // of what a client sends
+	MaxOutboundDepth = 32 // of what a server sends: a game may wrap what it was sent
+)
+
+// MaxKey is how far an integer that is a map's key may be from 0: a JavaScript number holds it exactly.
+const MaxKey = 1<<53 - 1
 
 // The faults a Reader finds. Each is wrapped with the offset at which it was found.
 var (
@@ -19,6 +25,7 @@ var (
 	ErrRange     = errors.New("number is out of range")
 	ErrDepth     = errors.New("arrays and maps are nested too deeply")
 	ErrUTF8      = errors.New("string is not valid UTF-8")
+	ErrKey       = errors.New("a map's key is neither a str nor an integer of at most 53 bits")
 	ErrTrailing  = errors.New("bytes are left after the last value")
 )
 
@@ -139,6 +146,16 @@ func (r *Reader) Int() int64 {
 	return 0
 }
 
+// Integer reads an integer of any width. A negative one is v as an int64.
+func (r *Reader) Integer() (v uint64, negative bool) {
+	if r.err == nil && r.i < len(r.b) && r.b[r.i] == 0xcf {
+		r.i++
+		return r.bigEndian(8), false
+	}
+	i := r.Int()
+	return uint64(i), i < 0
+}
+
 func (r *Reader) bigEndian(n int) uint64 {
 	b := r.take(n)
 	if b == nil {
@@ -203,6 +220,16 @@ func (r *Reader) Nil() bool {
 
 // String reads a str, which must be valid UTF-8. The bytes alias the input.
 func (r *Reader) String() []byte {
+	b := r.text()
+	if !utf8.Valid(b) {
+		r.Fail(ErrUTF8)
+		return nil
+	}
+	return b
+}
+
+// text reads a str.
+func (r *Reader) text() []byte {
 	var n int
 	switch c := r.code(); {
 	case c >= 0xa0 && c <= 0xbf:
@@ -213,12 +240,7 @@ func (r *Reader) String() []byte {
 		r.wrong()
 		return nil
 	}
-	b := r.take(n)
-	if !utf8.Valid(b) {
-		r.Fail(ErrUTF8)
-		return nil
-	}
-	return b
+	return r.take(n)
 }
 
 // Bytes reads a bin. The bytes alias the input.
@@ -276,33 +298,50 @@ func (r *Reader) Map() (pairs int, ok bool) {
 
 // Raw reads one whole value of any type but extensions, checks it in depth, and returns its bytes,
 // which alias the input. What it returns can be given to a decoder that trusts lengths.
-func (r *Reader) Raw() []byte {
+func (r *Reader) Raw() []byte { return r.whole(MaxOutboundDepth, checkText) }
+
+// Skip reads one whole value of any type but extensions and drops it.
+func (r *Reader) Skip() { r.skip(MaxOutboundDepth, checkText) }
+
+// Body reads a message's body, of at most so many levels of arrays and maps. It is Raw, but for maps' keys:
+// others than strings and integers of at most 53 bits are ErrKey.
+func (r *Reader) Body(levels int) []byte { return r.whole(levels, checkText|checkKeys) }
+
+// Unchecked is Body for who looks at text and keys later: it only checks that lengths, types and levels
+// make one whole value.
+func (r *Reader) Unchecked(levels int) []byte { return r.whole(levels, 0) }
+
+// checks are what skip looks at beside lengths, types and levels.
+type checks uint8
+
+const (
+	checkText checks = 1 << iota
+	checkKeys
+)
+
+func (r *Reader) whole(levels int, c checks) []byte {
 	from := r.i
-	r.skip(0)
+	r.skip(levels, c)
 	if r.err != nil {
 		return nil
 	}
 	return r.b[from:r.i]
 }
 
-// Skip reads one whole value of any type but extensions and drops it.
-func (r *Reader) Skip() { r.skip(0) }
-
-func (r *Reader) skip(depth int) {
-	if depth > MaxDepth {
-		r.Fail(ErrDepth)
-		return
-	}
+// skip reads one value, which may have so many levels.
+func (r *Reader) skip(levels int, check checks) {
 	c := r.code()
 	switch {
 	case r.err != nil, c < 0x80, c >= 0xe0, c == 0xc0, c == 0xc2, c == 0xc3:
 	case c <= 0x8f:
-		r.skipItems(2*int(c&0x0f), depth)
+		r.skipItems(2*int(c&0x0f), true, levels, check)
 	case c <= 0x9f:
-		r.skipItems(int(c&0x0f), depth)
+		r.skipItems(int(c&0x0f), false, levels, check)
 	case c <= 0xbf, c >= 0xd9 && c <= 0xdb:
 		r.i--
-		r.String()
+		if b := r.text(); check&checkText != 0 && !utf8.Valid(b) {
+			r.Fail(ErrUTF8)
+		}
 	case c >= 0xc4 && c <= 0xc6:
 		r.i--
 		r.Bytes()
@@ -315,19 +354,49 @@ func (r *Reader) skip(depth int) {
 	case c >= 0xd0 && c <= 0xd3:
 		r.take(1 << (c - 0xd0))
 	case c == 0xdc, c == 0xdd:
-		r.skipItems(r.length(2<<(c-0xdc)), depth)
+		r.skipItems(r.length(2<<(c-0xdc)), false, levels, check)
 	case c == 0xde, c == 0xdf:
-		r.skipItems(2*r.length(2<<(c-0xde)), depth)
+		r.skipItems(2*r.length(2<<(c-0xde)), true, levels, check)
 	default: // extensions, too: the protocol has none
 		r.wrong()
 	}
 }
 
-func (r *Reader) skipItems(n, depth int) {
-	if r.err == nil && n > len(r.b)-r.i {
+// skipItems reads the n values of an array, or keys and values of a map.
+func (r *Reader) skipItems(n int, pairs bool, levels int, check checks) {
+	switch {
+	case r.err != nil:
+	case levels == 0:
+		r.Fail(ErrDepth)
+	case n > len(r.b)-r.i:
 		r.Fail(ErrLength)
 	}
-	for ; n > 0 && r.err == nil; n-- {
-		r.skip(depth + 1)
+	for i := 0; i < n && r.err == nil; i++ {
+		if pairs && i%2 == 0 && check&checkKeys != 0 {
+			r.checkKey()
+		}
+		r.skip(levels-1, check)
 	}
+}
+
+// checkKey fails with ErrKey if what comes next can't be a map's key. It reads nothing.
+func (r *Reader) checkKey() {
+	switch r.Peek() {
+	case TypeNone, TypeString:
+	case TypeInt:
+		key := *r // the key itself is read by who calls
+		if v, negative := key.Integer(); key.err == nil && !IsKey(v, negative) {
+			r.Fail(ErrKey)
+		}
+	default:
+		r.Fail(ErrKey)
+	}
+}
+
+// IsKey reports whether an integer, as Integer returns it, may be a map's key.
+func IsKey(v uint64, negative bool) bool {
+	if negative {
+		v = -v
+	}
+	return v <= MaxKey
 }

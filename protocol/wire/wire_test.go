@@ -131,7 +131,16 @@ func TestFaultsAreNamedAndTheFirstIsKept(t *testing.T) {
 		{"the code that is never used", []byte{0xc1}, func(r *wire.Reader) { r.Skip() }, wire.ErrType},
 		{"a string that is not UTF-8", []byte{0xa1, 0xff}, func(r *wire.Reader) { _ = r.String() }, wire.ErrUTF8},
 		{"such a string within a value", []byte{0x91, 0xa1, 0xff}, func(r *wire.Reader) { r.Raw() }, wire.ErrUTF8},
-		{"17 levels", depth(17), func(r *wire.Reader) { r.Raw() }, wire.ErrDepth},
+		{"33 levels", depth(33), func(r *wire.Reader) { r.Raw() }, wire.ErrDepth},
+		{"more levels than may be", depth(3), func(r *wire.Reader) { r.Body(2) }, wire.ErrDepth},
+		{"more levels than may be, the last one empty", []byte{0x91, 0x91, 0x80}, func(r *wire.Reader) { r.Unchecked(2) }, wire.ErrDepth},
+		{"a bool as a key", []byte{0x81, 0xc3, 1}, func(r *wire.Reader) { r.Body(9) }, wire.ErrKey},
+		{"a nil as a key", []byte{0x81, 0xc0, 1}, func(r *wire.Reader) { r.Body(9) }, wire.ErrKey},
+		{"a float as a key", append(wire.AppendFloat([]byte{0x91, 0x81}, 1), 1), func(r *wire.Reader) { r.Body(9) }, wire.ErrKey},
+		{"a bin as a key", []byte{0x81, 0xc4, 0, 1}, func(r *wire.Reader) { r.Body(9) }, wire.ErrKey},
+		{"an integer of 54 bits as a key", append(wire.AppendInt([]byte{0x81}, 1<<53), 1), func(r *wire.Reader) { r.Body(9) }, wire.ErrKey},
+		{"a negative one", append(wire.AppendInt([]byte{0x81}, -1<<53), 1), func(r *wire.Reader) { r.Body(9) }, wire.ErrKey},
+		{"one above 2^63", append(wire.AppendUint([]byte{0x81}, 1<<63), 1), func(r *wire.Reader) { r.Body(9) }, wire.ErrKey},
 		{"bytes that are left", []byte{1, 2}, func(r *wire.Reader) { r.Int() }, wire.ErrTrailing},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -151,7 +160,12 @@ func TestFaultsAreNamedAndTheFirstIsKept(t *testing.T) {
 			require.Zero(t, r.Float())
 		})
 	}
-	require.NotNil(t, wire.NewReader(depth(16)).Raw())
+	require.NotNil(t, wire.NewReader(depth(32)).Raw())
+	require.NotNil(t, wire.NewReader(depth(2)).Body(2))
+	for _, key := range []int64{0, -1, 1<<53 - 1, -(1<<53 - 1)} {
+		require.NotNil(t, wire.NewReader(append(wire.AppendInt([]byte{0x81}, key), 1)).Body(1))
+	}
+	require.NotNil(t, wire.NewReader([]byte{0x81, 0xc3, 0xa1, 0xff}).Unchecked(1))
 }
 
 func FuzzReaderBelievesNothing(f *testing.F) {
@@ -285,12 +299,22 @@ func TestPrimitivesAreTheGoldenOnes(t *testing.T) {
 	for _, c := range []struct{ hex, reason string }{
 		{"", "nothing"}, {"c1", "a code that is never used"}, {"cd01", "half an integer"}, {"cb00", "half a float"}, {"a261", "half a string"},
 		{"a1ff", "a string that is not UTF-8"}, {"a3eda080", "a lone surrogate"}, {"a2c080", "an overlong form"}, {"92", "an array without elements"}, {"8101", "a map without a value"}, {"ddffffffff", "an array longer than the message"},
-		{"dbffffffff61", "a string longer than the message"}, {"c6ffffffff61", "bytes longer than the message"}, {strings.Repeat("91", 17) + "00", "17 levels"},
+		{"dbffffffff61", "a string longer than the message"}, {"c6ffffffff61", "bytes longer than the message"}, {strings.Repeat("91", 33) + "00", "33 levels"}, {strings.Repeat("91", 32) + "80", "33 levels, the last one empty"},
+		{"81c301", "a bool as a map's key"}, {"81c001", "nil as a map's key"}, {"81cb3ff000000000000001", "a float as a map's key"}, {"81c40101", "a bin as a map's key"},
+		{"819001", "an array as a map's key"}, {"81cf002000000000000001", "2^53 as a map's key"}, {"81d3ffe000000000000001", "-2^53 as a map's key"},
+		{"9181cfffffffffffffffff01", "2^64-1 as a map's key"}, {"c70105ff", "an extension"},
 	} {
 		b, err := hex.DecodeString(c.hex)
 		require.NoError(t, err)
-		require.Nil(t, wire.NewReader(b).Raw(), c.reason)
+		require.Nil(t, wire.NewReader(b).Body(wire.MaxOutboundDepth), c.reason)
 		add("refused", entry{Reason: c.reason}, b)
+	}
+
+	for _, h := range []string{strings.Repeat("91", 32) + "00", strings.Repeat("81a161", 31) + "90", "82a17801cf001fffffffffffff02", "81d3ffe000000000000101", "cfffffffffffffffff", "c0"} {
+		b, err := hex.DecodeString(h)
+		require.NoError(t, err)
+		require.NotNil(t, wire.NewReader(b).Body(wire.MaxOutboundDepth), h)
+		add("values", entry{}, b)
 	}
 
 	var b bytes.Buffer

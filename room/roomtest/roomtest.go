@@ -6,6 +6,7 @@
 package roomtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ func (Panics) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, arg
 // Context implements T.
 func (Panics) Context() context.Context { return context.Background() }
 
-// Room is a room under test. What goes wrong in it, a panic of the game included, fails the test.
+// Room is a room under test. What goes wrong in it fails the test: a panic of the game, or a value that it sends and
+// that can't be sent, which a live room drops.
 type Room struct {
 	t        T
 	kind     room.AnyKind
@@ -50,6 +52,7 @@ type Room struct {
 	recorder room.Recorder // the test's
 	shadows  []*room.Playback
 	astray   error // of a shadow
+	unsent   error // what the game meant to send, and why it can't be
 }
 
 // New makes a room of that kind, with seed 1.
@@ -59,12 +62,16 @@ func New(t T, kind room.AnyKind) *Room {
 }
 
 // NewSeeded makes a room of that kind with a Config of the test's choice: its seed, options, or a recorder. Without a
-// Courier of its own, what the game sends by Tick.SendUser and SendRoom waits for Letters.
+// Courier of its own, what the game sends by Tick.SendUser and SendRoom waits for Letters; without an Unsendable of its own,
+// what can't be sent fails the test.
 func NewSeeded(t T, kind room.AnyKind, cfg room.Config) *Room {
 	t.Helper()
 	r := &Room{t: t, kind: kind, recorder: cfg.Recorder}
 	if cfg.Courier == nil {
 		cfg.Courier = courier{r}
+	}
+	if cfg.Unsendable == nil {
+		cfg.Unsendable = func(what string, err error) { r.unsent = cmp.Or(r.unsent, fmt.Errorf("%s: %w", what, err)) }
 	}
 	m, err := room.NewManual(t.Context(), kind, cfg)
 	if err != nil {
@@ -154,6 +161,9 @@ func (r *Room) check(over bool, err error) {
 	r.over = r.over || over
 	if r.astray != nil {
 		r.t.Fatalf("%v", r.astray)
+	}
+	if r.unsent != nil {
+		r.t.Fatalf("the game sends what can't be sent: %v", r.unsent)
 	}
 	for _, p := range r.players {
 		if p.fault != nil {
@@ -321,6 +331,9 @@ func decode[T any](r *Room, e event) (v T) {
 	}
 	return v
 }
+
+// Welcome is what the player was told on joining, or on the last resume.
+func (p *Player) Welcome() protocol.Welcome { return p.welcome }
 
 // Number is the seat's number: see room.Player.
 func (p *Player) Number() uint32 { return p.welcome.Player }

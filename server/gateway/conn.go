@@ -7,13 +7,13 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/lxzan/gws"
 
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
+	"github.com/tickhall/tickhall/protocol/wire"
 )
 
 // Conn is one WebSocket connection as a room and the heartbeat wheel see it. It serves
@@ -107,29 +107,18 @@ func (c *Conn) Close(code protocol.Code, reason string, result []byte) {
 		return
 	}
 	c.code = code
+	reason = wire.Cut(reason, protocol.MaxText)
 	bye := protocol.AppendBye(nil, code, reason, result)
 	if !c.net.makeRoom(len(bye)+maxHeader+maxSmall, maxLast) {
-		bye = protocol.AppendBye(nil, code, cutReason(reason), nil)
+		bye = protocol.AppendBye(nil, code, wire.Cut(reason, protocol.MaxReason), nil)
 	}
 	// Errors mean that the connection broke before: there is nobody to tell.
 	_ = c.ws.Writev(gws.OpcodeBinary, bye)
-	_ = c.ws.WriteClose(uint16(code), []byte(cutReason(reason)))
+	_ = c.ws.WriteClose(uint16(code), []byte(wire.Cut(reason, protocol.MaxReason)))
 }
 
 // maxHeader is the longest header of a frame that a server sends, in bytes (RFC 6455, 5.2).
 const maxHeader = 10
-
-// cutReason makes reason fit into a close frame, in whole characters.
-func cutReason(reason string) string {
-	if len(reason) <= protocol.MaxReason {
-		return reason
-	}
-	n := protocol.MaxReason
-	for n > 0 && !utf8.RuneStart(reason[n]) {
-		n--
-	}
-	return reason[:n]
-}
 
 // fail closes c for an error of the session.
 func (c *Conn) fail(err error) {

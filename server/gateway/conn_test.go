@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -515,15 +514,4 @@ func TestClientThatDoesNotWaitForTheUpgradeIsCutOff(t *testing.T) {
 		require.Zero(t, e.lobby.seatsTaken())
 		_ = c.Close()
 	})
-}
-
-func TestCutReason(t *testing.T) {
-	for _, s := range []string{"", strings.Repeat("x", 123), strings.Repeat("x", 124), strings.Repeat("é", 62),
-		"x" + strings.Repeat("é", 62), strings.Repeat("🙂", 40)} {
-		got := cutReason(s)
-		require.True(t, strings.HasPrefix(s, got))
-		require.True(t, utf8.ValidString(got))
-		require.LessOrEqual(t, len(got), protocol.MaxReason)
-		require.GreaterOrEqual(t, len(got), min(len(s), protocol.MaxReason-3))
-	}
 }

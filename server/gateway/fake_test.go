@@ -545,7 +545,7 @@ func (c *client) ended(code protocol.Code) (reason string, result []byte) {
 	require.NoError(c.t, err)
 	require.Equal(c.t, code, got)
 	require.Equal(c.t, code.Advice(), advice)
-	require.Equal(c.t, cutReason(reason), string(last.payload[2:]))
+	require.Equal(c.t, wire.Cut(reason, protocol.MaxReason), string(last.payload[2:]))
 	return reason, result
 }
 

@@ -18,7 +18,7 @@ export const INPUT = 1, MESSAGE = 2, ACK = 3, TIME = 4, LEAVE = 5;
 /** A WELCOME, of which more can be given. */
 export function welcome(more = {}) {
   const w = { room: "r1", kind: "arena", player: 1, user: "u1", token: "tok", rate: 20, onDemand: false, tick: 1, lastInput: 0,
-    schema: SCHEMA, inputs: ["DX", "Fire"], resumed: false, grace: 20, ...more };
+    schema: SCHEMA, inputs: [["DX", "int8"], ["Fire", "bool"]], resumed: false, grace: 20, ...more };
   return [WELCOME, 1, w.room, w.kind, w.player, w.user, w.token, w.rate, w.onDemand, w.tick, w.lastInput, w.schema, w.inputs, w.resumed, w.grace];
 }
 

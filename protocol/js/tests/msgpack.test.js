@@ -52,9 +52,9 @@ test("malformed bytes are protocol errors", () => {
     nothing: "", truncated: "cd01", "never used": "c1", "array longer than the message": "dd7fffffff", "map longer than the message": "df7fffffff",
     "str longer than the message": "dbffffffff", "bin longer than the message": "c6ffffffff", "bad UTF-8": "a2c328", "surrogate in UTF-8": "a3eda080",
     fixext: "d40100", "ext 8": "c7010000", trailing: "0000", "array as a map's key": "819000", "nil as a map's key": "81c000",
-    "17 levels": "91".repeat(17) + "00",
+    "33 levels": "91".repeat(33) + "00", "33 levels, the last one empty": "91".repeat(32) + "80",
   })) assert.throws(() => decode(bytes(h)), isProtocolError, what);
-  assert.doesNotThrow(() => decode(bytes("91".repeat(16) + "00")));
+  assert.doesNotThrow(() => decode(bytes("91".repeat(32) + "00")));
 });
 
 test("protocol integers are strict", () => {

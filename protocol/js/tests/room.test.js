@@ -29,7 +29,7 @@ test("matches, connects and shows the world", async () => {
   assert.deepEqual(JSON.parse(fake.requests[0].init.body), { kind: "arena", mode: "quick", name: "Ada" });
   assert.deepEqual([fake.socket.url, fake.socket.protocols], ["ws://game.test/v1/connect?ticket=t", ["tickhall.1"]]);
   assert.deepEqual([room.state, room.id, room.kind, room.player, room.user, room.rate, room.tick], ["joined", "r1", "arena", 1, "u1", 20, 10]);
-  assert.deepEqual(room.inputs, ["DX", "Fire"]);
+  assert.deepEqual(room.inputs, [{ name: "DX", type: "int8" }, { name: "Fire", type: "bool" }]);
   assert.equal(room.grace, 20);
   const ships = room.table("ship");
   assert.equal(ships.size, 1);
@@ -498,7 +498,7 @@ test("another world may have other tables and inputs", async () => {
   room.input({ DX: 1 });
   ws.deliver([BYE, 4100, "the game failed", "match", null]);
   await fake.advance(125);
-  fake.socket.deliver(welcome({ inputs: ["Go"], schema: [["car", []]] }), [KEY, 1, 1, 1, 1, [], [5]]);
+  fake.socket.deliver(welcome({ inputs: [["Go", "bool"]], schema: [["car", []]] }), [KEY, 1, 1, 1, 1, [], [5]]);
   assert.deepEqual([room.table("ship").size, [...room.table("car")]], [0, [{ id: 5 }]]);
   assert.deepEqual(errors.map(([, e]) => e.code), ["invalid"]);
 });

@@ -93,13 +93,15 @@ func TestSayRefuses(t *testing.T) {
 	}
 }
 
-// The protocol looks after strings; bytes come to the game as they are.
-func TestBytesInPlaceOfAStringMustBeUTF8(t *testing.T) {
+func TestBytesInPlaceOfTextAreRefused(t *testing.T) {
 	r := channel(t, "")
 	ada := r.Join("Ada")
-	require.Equal(t, "bad_text", code(t, ada.Call("say", map[string][]byte{"text": []byte("a\xff")}, nil)))
-	require.NoError(t, ada.Call("say", map[string][]byte{"text": []byte("a")}, nil))
-	require.Equal(t, []string{"Ada: a"}, lines(ada))
+	for _, text := range []any{[]byte("\xff\xfe"), []byte("a"), "\xff\xfe"} {
+		require.Equal(t, "bad_request", code(t, ada.Call("say", map[string]any{"text": text}, nil)))
+		require.Equal(t, "bad_request", code(t, ada.Call("dm", map[string]any{"to": "user-Ada", "text": text}, nil)))
+		require.Equal(t, "bad_request", code(t, ada.Call("dm", map[string]any{"to": text, "text": "a"}, nil)))
+	}
+	require.Empty(t, lines(ada))
 }
 
 func TestMessagesOfAWrongShapeAreRefused(t *testing.T) {

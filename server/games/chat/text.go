@@ -18,8 +18,6 @@ func clean(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	visible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 	switch {
-	case !utf8.ValidString(text):
-		return "", room.Errorf("bad_text", "the text is not valid UTF-8")
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return "", room.Errorf("bad_text", "the text has a control character: send a line without breaks and tabs")
 	case !strings.ContainsFunc(text, visible):

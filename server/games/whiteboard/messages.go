@@ -102,13 +102,13 @@ func (b *Board) extend(t *room.Tick, s *seat, points []point) error {
 }
 
 // end is the message that ends the open stroke, if there is one.
-func (b *Board) end(_ *room.Tick, p *room.Player, _ any) (struct{}, error) {
+func (b *Board) end(_ *room.Tick, p *room.Player, _ struct{}) (struct{}, error) {
 	b.finish(b.seats[p.Number()])
 	return struct{}{}, nil
 }
 
 // undo is the message that takes back the user's newest stroke.
-func (b *Board) undo(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
+func (b *Board) undo(t *room.Tick, p *room.Player, _ struct{}) (struct{}, error) {
 	s := b.seats[p.Number()]
 	b.finish(s)
 	if !b.drawing.undo(s) {
@@ -119,7 +119,7 @@ func (b *Board) undo(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
 }
 
 // redo is the message that draws again what the player has undone last.
-func (b *Board) redo(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
+func (b *Board) redo(t *room.Tick, p *room.Player, _ struct{}) (struct{}, error) {
 	if !b.drawing.redo(b.seats[p.Number()]) {
 		return struct{}{}, room.Errorf("nothing", "there is nothing of yours to redo")
 	}
@@ -134,7 +134,7 @@ type Cleared struct {
 
 // clear is the message that empties the board. Anybody may, but not often, since it takes away what
 // others drew: a page asks first, and all are told who it was.
-func (b *Board) clear(t *room.Tick, p *room.Player, _ any) (struct{}, error) {
+func (b *Board) clear(t *room.Tick, p *room.Player, _ struct{}) (struct{}, error) {
 	if len(b.drawing.list) == 0 {
 		return struct{}{}, room.Errorf("nothing", "the board is empty already")
 	}
