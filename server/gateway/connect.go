@@ -147,7 +147,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) *refusal {
 		return nil // it has been answered, or there is nobody to answer
 	}
 	c.room, c.addr, c.by = a.room, "unknown", by
-	if by.Addr.IsValid() {
+	if !by.Addr.IsUnspecified() {
 		c.addr = by.Addr.String()
 	}
 	g.add(c)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tickhall/tickhall/player/quota"
 )
 
 func jsonUnmarshal(s string, v any) error { return json.Unmarshal([]byte(s), v) }
@@ -104,6 +106,9 @@ func TestLimitsSpareThisMachineAlone(t *testing.T) {
 					r.Header.Set(c.header, c.forwarded)
 				}
 				status, _, _, _ = e.do(r)
+				by := quota.Holder{Addr: e.clientAddr(r)}
+				require.NotEqual(t, quota.Holder{}, by, "what nobody holds is not limited")
+				require.Equal(t, c.limited, !by.Addr.IsLoopback())
 			}
 			require.Equal(t, c.limited, status == http.StatusTooManyRequests, status)
 		})

@@ -219,7 +219,8 @@ func checkHosts(list []string) error {
 	return errors.Join(faults...)
 }
 
-// clientAddr is the address of whoever sent r, the zero Addr if it is unknown.
+// clientAddr is the address of whoever sent r. One that is unknown is "::", which nobody has: all such clients are limited
+// as one.
 func (g *Gateway) clientAddr(r *http.Request) netip.Addr {
 	if !g.proxies.Trusts(r) && api.Forwarded(r.Header) && api.Proxies(nil).ClientAddr(r) == (netip.Addr{}) {
 		g.proxied.Do(func() {
@@ -227,7 +228,10 @@ func (g *Gateway) clientAddr(r *http.Request) netip.Addr {
 				"if the proxy sets X-Forwarded-For, start with --trust-proxy 127.0.0.1,::1")
 		})
 	}
-	return g.proxies.ClientAddr(r)
+	if a := g.proxies.ClientAddr(r); a.IsValid() {
+		return a
+	}
+	return netip.IPv6Unspecified()
 }
 
 // connectURL is the address to connect to with a ticket, its query left out: below Config.PublicURL, or else as r calls
