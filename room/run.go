@@ -428,6 +428,7 @@ func (r *Room) resume(s *seat, v Resume) error {
 		s.view.Rewind(0)
 		tick = 0
 	}
+	s.view.Hold(v.Tick, v.Tick <= s.newest)
 	if old := s.session.Attach(v.Conn, tick); old != nil {
 		old.Close(protocol.CodeReplaced, "this seat was taken over by a newer connection", nil)
 	}

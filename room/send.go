@@ -192,7 +192,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		// get this message, and has all before it.
 		count(&r.cfg.Stats.SendFailed, &r.counts.SendFailed)
 		s.session.Flow.Unsent()
-		s.view.Rewind(base)
+		s.view.Unsend(base)
 		s.backlog.unsend(tick)
 		r.unsent = true
 		return

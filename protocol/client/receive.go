@@ -65,6 +65,11 @@ func (r *Room) settle() {
 	if !r.fresh && len(r.changes) == 0 {
 		return
 	}
+	for _, c := range r.changes { // an id that left may have come back as another's
+		if t := r.byIndex[c.Table]; t != nil && c.What == state.Left {
+			t.drop(c.ID)
+		}
+	}
 	if r.fresh {
 		for _, t := range r.tables {
 			t.record(r.replica.Tick())

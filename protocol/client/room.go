@@ -150,6 +150,7 @@ type binding interface {
 	index() int
 	wants() bool // changes
 	change(c state.Change)
+	drop(id state.ID)
 	forget()
 	record(tick uint32)
 }

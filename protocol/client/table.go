@@ -124,9 +124,6 @@ func (t *Table[T]) wants() bool {
 func (t *Table[T]) change(c state.Change) {
 	switch c.What {
 	case state.Left:
-		if t.history != nil {
-			t.history.drop(c.ID)
-		}
 		if t.left != nil {
 			t.left(c.ID)
 		}
@@ -135,6 +132,13 @@ func (t *Table[T]) change(c state.Change) {
 		t.tell(t.enter, c.ID)
 	case state.Changed:
 		t.tell(t.changed, c.ID)
+	}
+}
+
+// drop forgets what was kept of an entity that has left.
+func (t *Table[T]) drop(id state.ID) {
+	if t.history != nil {
+		t.history.drop(id)
 	}
 }
 

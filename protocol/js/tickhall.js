@@ -598,6 +598,8 @@ class Store {
     this.dirty = [];
     /** Rows that left since the page was last told. @type {Row[]} */
     this.left = [];
+    /** Ids that are another entity's in the KEY that is coming. @type {Set<number>} */
+    this.renewed = new Set();
     /** @type {Move[]} */
     this.moves = [];
     for (const x of this.shared) {
@@ -656,6 +658,10 @@ class Store {
       const id = r.uint32();
       let row = this.rows.get(id);
       if (id === 0 || (row && (!key || row.stamp === stamp))) throw r.fault(`${this.name} ${id} can't enter`);
+      if (row && this.renewed.has(id)) {
+        this.remove(row);
+        row = undefined;
+      }
       if (!row) {
         row = new Row(id, this.fields.length, this.strings);
         this.rows.set(id, row);
@@ -850,6 +856,7 @@ export class Replica {
     if (part > 1 && (part !== due || of !== this.of || parts !== this.parts || tick <= taken)) {
       throw r.fault(`part ${part} of ${parts} of a KEY where part ${due} of ${this.parts} is due`);
     }
+    if (part === 1) for (const store of this.stores) store.renewed.clear();
     this.#renewed(r);
     Object.assign(this, { of, part, parts });
     for (const store of this.stores) store.enter(r, true, part === 1, part === parts);
@@ -864,6 +871,7 @@ export class Replica {
     for (; n > 0; n -= 2) {
       const table = r.uint32(), id = r.uint32();
       if (table >= this.stores.length || id === 0) throw r.fault(`a KEY with a renewed entity ${id} of table ${table}`);
+      this.stores[table].renewed.add(id);
     }
   }
 

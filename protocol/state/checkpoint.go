@@ -71,13 +71,14 @@ func (w *World) AppendCheckpoint(b []byte) []byte {
 			b = wire.AppendUint(b, uint64(r.slot+1))
 			b = wire.AppendUint(b, min(w.count-r.at, Ring+1))
 		}
-		b = wire.AppendArray(b, t.n*(2+len(t.leaves)))
+		b = wire.AppendArray(b, t.n*(3+len(t.leaves)))
 		for slot, owner := range t.owners {
 			if !t.has(ID(slot + 1)) {
 				continue
 			}
 			b = wire.AppendUint(b, uint64(slot+1))
 			b = wire.AppendUint(b, uint64(owner))
+			b = wire.AppendUint(b, uint64(t.born[slot]))
 			for i := range t.leaves {
 				b = t.leaves[i].append(b, t.row(slot))
 			}
@@ -130,7 +131,7 @@ func (t *table) readEntities(r *wire.Reader) []removal {
 		resting = append(resting, removal{int(id) - 1, uint64(age)})
 	}
 	n = r.Array()
-	width := 2 + len(t.leaves)
+	width := 3 + len(t.leaves)
 	if n%width != 0 {
 		r.Fail(wire.ErrLength)
 	}
@@ -152,12 +153,12 @@ func (t *table) readEntities(r *wire.Reader) []removal {
 	}
 	for ; n > 0 && r.Err() == nil; n -= width {
 		slot := int(readID(r)) - 1
-		owner := r.Uint32()
+		owner, born := r.Uint32(), r.Uint32()
 		if r.Err() != nil || !claim(slot) {
 			break
 		}
 		t.live[slot>>6] |= 1 << (slot & 63)
-		t.owners[slot] = owner
+		t.owners[slot], t.born[slot] = owner, born
 		t.n++
 		for i := range t.leaves {
 			t.leaves[i].read(r, t.row(slot))
@@ -171,7 +172,7 @@ func (t *table) empty(slots int) {
 	for slot := range t.owners {
 		t.clear(slot)
 	}
-	t.owners = make([]uint32, slots)
+	t.owners, t.born = make([]uint32, slots), make([]uint32, slots)
 	t.live = make([]uint64, (slots+63)/64)
 	t.n, t.removed, t.next = 0, nil, 0
 	t.version++

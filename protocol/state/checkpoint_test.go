@@ -146,17 +146,17 @@ func TestReadCheckpointRefuses(t *testing.T) {
 	}{
 		{"half a resting id", list(1), nil, wire.ErrLength},
 		{"half an entity", nil, list(1, 0, 1), wire.ErrLength},
-		{"id 0", nil, list(0, 0, 1, 1), wire.ErrRange},
-		{"an id twice", nil, list(1, 0, 1, 1, 1, 0, 1, 1), ErrEntities},
-		{"an id that would leave a gap", nil, list(2, 0, 1, 1), ErrEntities},
-		{"an id that rests and lives", list(1, 5), list(1, 0, 1, 1), ErrEntities},
+		{"id 0", nil, list(0, 0, 0, 1, 1), wire.ErrRange},
+		{"an id twice", nil, list(1, 0, 0, 1, 1, 1, 0, 0, 1, 1), ErrEntities},
+		{"an id that would leave a gap", nil, list(2, 0, 0, 1, 1), ErrEntities},
+		{"an id that rests and lives", list(1, 5), list(1, 0, 0, 1, 1), ErrEntities},
 		{"a resting id beyond all", list(math.MaxUint32, 5), nil, ErrEntities},
 		{"removed in the future", list(1, 0), nil, wire.ErrRange},
 		{"removed too long ago", list(1, Ring+2), nil, wire.ErrRange},
 		{"removed out of order", list(1, 4, 2, 5), nil, wire.ErrRange},
-		{"a number that the field can't hold", nil, list(1, 0, 128, 1), wire.ErrRange},
-		{"a float that the field can't hold", nil, list(1, 0, 1, 1e300), wire.ErrRange},
-		{"another type", nil, list(1, 0, "1", 1), wire.ErrType},
+		{"a number that the field can't hold", nil, list(1, 0, 0, 128, 1), wire.ErrRange},
+		{"a float that the field can't hold", nil, list(1, 0, 0, 1, 1e300), wire.ErrRange},
+		{"another type", nil, list(1, 0, 0, "1", 1), wire.ErrType},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := NewWorld(20)

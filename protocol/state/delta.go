@@ -248,7 +248,8 @@ func (w *World) keyMessage() []byte {
 		return w.key
 	}
 	now := w.newest()
-	b := appendKeyHead(w.key, now.tick, len(w.tables))
+	b := append(appendKeyHead(w.key, now.tick, len(w.tables)), 0x90)
+	w.keyHead = len(b)
 	for i, t := range w.tables {
 		s := &now.tables[i]
 		b = wire.AppendArray(b, len(s.ids)*(1+len(t.shared)))
@@ -262,18 +263,18 @@ func (w *World) keyMessage() []byte {
 
 // AppendEmptyKey appends a KEY of a world in which there is nothing.
 func (w *World) AppendEmptyKey(b []byte, tick uint32) []byte {
-	b = appendKeyHead(b, tick, len(w.tables))
+	b = append(appendKeyHead(b, tick, len(w.tables)), 0x90)
 	for range w.tables {
 		b = wire.AppendArray(b, 0)
 	}
 	return b
 }
 
-// appendKeyHead appends a KEY up to its tables: one that is whole, and lists no id as another entity's.
+// appendKeyHead appends a KEY that is whole, up to its list of renewed entities.
 func appendKeyHead(b []byte, tick uint32, tables int) []byte {
 	b = wire.AppendArray(b, keyHead+tables)
 	b = append(b, kindKey)
 	b = wire.AppendUint(b, uint64(tick))
 	b = wire.AppendUint(b, uint64(tick))
-	return append(b, 1, 1, 0x90)
+	return append(b, 1, 1)
 }

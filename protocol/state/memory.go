@@ -8,7 +8,7 @@ import "unsafe"
 func (w *World) Memory() int {
 	total := 0
 	for i, t := range w.tables {
-		total += cap(t.owners) * (int(t.typ.Size()) + int(unsafe.Sizeof(uint32(0))+unsafe.Sizeof(int32(0))))
+		total += cap(t.owners) * (int(t.typ.Size()) + int(2*unsafe.Sizeof(uint32(0))+unsafe.Sizeof(int32(0))))
 		total += cap(t.enters) + cap(t.rows)*int(unsafe.Sizeof(uintptr(0))) + cap(t.hashes)*int(unsafe.Sizeof(hasher{}))
 		total += cap(t.removed) * int(unsafe.Sizeof(removal{}))
 		for f := range t.texts {

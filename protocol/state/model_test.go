@@ -106,13 +106,15 @@ type client struct {
 	owner   uint32
 	shown   map[Change]bool // for filtered views, by table and id
 	held    map[Change]string
+	births  map[Change]int // which entity of that id is held
+	born    func(table int, id ID) int
 	behind  bool // the last message was lost
 }
 
 func newClient(t *testing.T, w *World, owner uint32, filtered bool) *client {
 	r, err := NewReplica(w.Schema(), w.Rate())
 	require.NoError(t, err)
-	c := &client{replica: r, owner: owner, held: map[Change]string{}}
+	c := &client{replica: r, owner: owner, held: map[Change]string{}, births: map[Change]int{}, born: func(int, ID) int { return 0 }}
 	var sees func(int, ID) bool
 	if filtered {
 		c.shown = map[Change]bool{}
@@ -129,6 +131,7 @@ func newClient(t *testing.T, w *World, owner uint32, filtered bool) *client {
 		case Entered:
 			require.False(t, held, "%v entered", at)
 			c.held[at] = c.values(at)
+			c.births[at] = c.born(ch.Table, ch.ID)
 		case Changed:
 			require.True(t, held, "%v changed", at)
 			c.held[at] = c.values(at)
@@ -201,6 +204,7 @@ func (c *client) update(t *testing.T, r *rand.Rand, w *World) {
 			require.Equal(t, inRing && !c.behind, ok)
 		}
 		c.behind = false
+		c.view.Hold(c.replica.Tick(), true)
 	}
 	base := c.view.Base()
 	message, key := c.view.Next()
@@ -230,6 +234,7 @@ func (c *client) update(t *testing.T, r *rand.Rand, w *World) {
 			n++
 			require.Equal(t, c.expected(w, table, rank), c.values(at), "table %d, id %d", table, id)
 			require.Equal(t, c.values(at), c.held[at])
+			require.Equal(t, c.born(table, id), c.births[at], "table %d, id %d is another entity: a leave and an enter", table, id)
 		}
 		require.Equal(t, n, c.replica.Len(table))
 		for id := range c.replica.IDs(table) {
@@ -249,6 +254,11 @@ func drive(t *testing.T, seed uint64, steps int) {
 		newClient(t, w, 0, false), newClient(t, w, 1, false), newClient(t, w, 2, false),
 		newClient(t, w, 1, true), newClient(t, w, 3, true), newClient(t, w, 0, true),
 	}
+	births := map[Change]int{} // how many entities have had an id
+	bear := func(table int, id ID) { births[Change{Table: table, ID: id}]++ }
+	for _, c := range clients {
+		c.born = func(table int, id ID) int { return births[Change{Table: table, ID: id}] }
+	}
 	live := map[ID]*creature{}
 	gone := map[ID]uint64{}
 	tick := uint32(r.IntN(5))
@@ -262,10 +272,13 @@ func drive(t *testing.T, seed uint64, steps int) {
 			}
 			row.change(r)
 			live[id] = row
-			walls.Add(uint32(r.IntN(2)))
+			bear(0, id)
+			w, _ := walls.Add(uint32(r.IntN(2)))
+			bear(1, w)
 			if r.IntN(4) == 0 {
-				_, m := markers.Add(uint32(r.IntN(3)))
+				id, m := markers.Add(uint32(r.IntN(3)))
 				m.private++
+				bear(2, id)
 			}
 		}
 		for id, row := range creatures.All() {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -47,6 +48,7 @@ type Replica struct {
 	tick    uint32
 	taken   uint32 // tick of the last KEY or DELTA applied
 	parts   parts
+	renewed []Change // of the KEY that is coming, in order; What says nothing
 	tables  []replicaTable
 	epoch   uint32
 	observe func(Change)
@@ -169,6 +171,9 @@ func (r *Replica) Key(rd *wire.Reader, n int) error {
 	case p.part > 1 && (tick <= r.taken || r.parts != parts{p.of, p.part - 1, p.parts}):
 		rd.Fail(ErrPart)
 	}
+	if p.part == 1 {
+		r.renewed = r.renewed[:0]
+	}
 	r.readRenewed(rd)
 	for i := range r.tables {
 		t := &r.tables[i]
@@ -202,18 +207,30 @@ func (r *Replica) readRenewed(rd *wire.Reader) {
 		rd.Fail(wire.ErrLength)
 	}
 	for ; n > 0 && rd.Err() == nil; n -= 2 {
-		if table := rd.Uint32(); rd.Err() == nil && table >= uint32(len(r.tables)) {
+		table := rd.Uint32()
+		if rd.Err() == nil && table >= uint32(len(r.tables)) {
 			rd.Fail(ErrTable)
 		}
-		readID(rd)
+		r.renewed = append(r.renewed, Change{Table: int(table), ID: readID(rd)})
 	}
+	slices.SortFunc(r.renewed, Change.compare)
+}
+
+// isRenewed reports whether the KEY that has come says that an id is another entity's than before.
+func (r *Replica) isRenewed(table int, id ID) bool {
+	_, ok := slices.BinarySearchFunc(r.renewed, Change{Table: table, ID: id}, Change.compare)
+	return ok
+}
+
+func (c Change) compare(o Change) int {
+	return cmp.Or(cmp.Compare(c.Table, o.Table), cmp.Compare(c.ID, o.ID))
 }
 
 // compare notes how the incoming rows of a table differ from those held.
 func (r *Replica) compare(table int, t *replicaTable) {
 	was, now := &t.rows, &t.incoming
 	for _, id := range was.ids {
-		if _, ok := slices.BinarySearch(now.ids, id); !ok {
+		if _, ok := slices.BinarySearch(now.ids, id); !ok || r.isRenewed(table, id) {
 			r.note(table, id, Left)
 		}
 	}
@@ -223,7 +240,7 @@ func (r *Replica) compare(table int, t *replicaTable) {
 			i++
 		}
 		switch {
-		case i == len(was.ids) || was.ids[i] != id:
+		case i == len(was.ids) || was.ids[i] != id || r.isRenewed(table, id):
 			r.note(table, id, Entered)
 		case was.mine[i] != 0 || !slices.Equal(t.rowNumbers(was, i), t.rowNumbers(now, j)) ||
 			!slices.Equal(t.rowTexts(was, i), t.rowTexts(now, j)):

@@ -132,6 +132,7 @@ type table struct {
 
 	live    []uint64 // bit per slot
 	owners  []uint32 // by slot
+	born    []uint32 // by slot: no snapshot before that of this tick has its entity, 0 if the id had no other before
 	n       int
 	version uint64 // of the membership, up by one for each Add and Remove
 	removed []removal
@@ -162,9 +163,11 @@ func (t *table) add(owner uint32) (slot int) {
 		slot = t.removed[t.next].slot
 		t.next++
 		t.owners[slot] = owner
+		t.born[slot] = t.world.Tick() + 1
 	} else {
 		slot = len(t.owners)
 		t.owners = append(t.owners, owner)
+		t.born = append(t.born, 0)
 		if slot&63 == 0 {
 			t.live = append(t.live, 0)
 		}

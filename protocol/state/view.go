@@ -1,6 +1,7 @@
 package state
 
 import (
+	"iter"
 	"math/bits"
 
 	"github.com/tickhall/tickhall/protocol/wire"
@@ -15,12 +16,20 @@ type View struct {
 
 	base  uint32 // tick that the client holds, 0 for none
 	given uint32 // tick last given out
-	last  step
-	count uint64 // World.count at the last Next
+	holds
+	before holds // the last Next
+	last   step
+	count  uint64 // World.count at the last Next
 
 	// Of a filtered view.
 	tables []viewTable
 	buffer []byte
+}
+
+// holds is which world the client has, whether or not there is a way on from it.
+type holds struct {
+	held uint32 // its tick, 0 for none
+	lost bool   // which one it is, is not known
 }
 
 // step is what the last Next did, for AppendOwn.
@@ -67,6 +76,17 @@ func (v *View) Rewind(tick uint32) bool {
 	return ok
 }
 
+// Hold tells that the client has the world of tick, 0 for none, though it may be too late to continue from there. A KEY
+// names the entities that carry the id of another in that world; all that it has if known is false, the tick being none
+// that the client was given here.
+func (v *View) Hold(tick uint32, known bool) { v.held, v.lost = tick, !known }
+
+// Unsend takes back the last Next, before which Base was base: the client did not get what it returned.
+func (v *View) Unsend(base uint32) {
+	v.Rewind(base)
+	v.held, v.lost = v.before.held, v.before.lost
+}
+
 // Next returns the message that brings the client from its base to the newest snapshot, and moves the
 // base there: a KEY if the base is none or has left the ring, else a DELTA. It returns nil if the client
 // is up to date. Without a filter the bytes are shared with other views and valid until the next
@@ -84,17 +104,80 @@ func (v *View) Next() (snapshot []byte, key bool) {
 	if base != nil {
 		v.last.delta = w.delta(base)
 	}
-	switch {
-	case v.sees != nil:
+	if v.sees != nil {
 		v.filter()
-		if base == nil {
-			return v.filteredKey(), true
-		}
-		return v.filteredDelta(base), false
-	case base == nil:
-		return w.keyMessage(), true
 	}
-	return w.message(v.last.delta), false
+	switch {
+	case base == nil:
+		snapshot = v.keyMessage()
+	case v.sees != nil:
+		snapshot = v.filteredDelta(base)
+	default:
+		snapshot = w.message(v.last.delta)
+	}
+	v.before, v.holds = v.holds, holds{held: v.base}
+	return snapshot, base == nil
+}
+
+// keyMessage returns the KEY of what the view shows.
+func (v *View) keyMessage() []byte {
+	w := v.world
+	if v.sees != nil {
+		return v.filteredKey()
+	}
+	whole := w.keyMessage()
+	if !v.renews() {
+		return whole
+	}
+	v.buffer = v.appendRenewed(appendKeyHead(v.buffer[:0], w.newest().tick, len(w.tables)))
+	v.buffer = append(v.buffer, whole[w.keyHead:]...)
+	return v.buffer
+}
+
+// renews reports whether the client may hold an id as another entity's.
+func (v *View) renews() bool {
+	for i := range v.world.tables {
+		for range v.renewed(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// renewed yields the entities of a table which the view shows, and whose id the client may hold as another's.
+func (v *View) renewed(table int) iter.Seq[ID] {
+	return func(yield func(ID) bool) {
+		if v.held == 0 {
+			return
+		}
+		t := v.world.tables[table]
+		for _, id := range v.world.newest().tables[table].ids {
+			slot := uint32(id - 1)
+			if !v.lost && t.born[slot] <= v.held || v.sees != nil && v.tables[table].known[slot>>6]>>(slot&63)&1 == 0 {
+				continue
+			}
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+func (v *View) appendRenewed(b []byte) []byte {
+	n := 0
+	for i := range v.world.tables {
+		for range v.renewed(i) {
+			n += 2
+		}
+	}
+	b = wire.AppendArray(b, n)
+	for i := range v.world.tables {
+		for id := range v.renewed(i) {
+			b = wire.AppendUint(b, uint64(i))
+			b = wire.AppendUint(b, uint64(id))
+		}
+	}
+	return b
 }
 
 // filter decides what the client is to hold, and collects how it gets there.
@@ -140,7 +223,7 @@ func (v *View) filter() {
 
 func (v *View) filteredKey() []byte {
 	now := v.world.newest()
-	b := appendKeyHead(v.buffer[:0], now.tick, len(v.tables))
+	b := v.appendRenewed(appendKeyHead(v.buffer[:0], now.tick, len(v.tables)))
 	for i, t := range v.world.tables {
 		b = t.appendEnters(b, &now.tables[i], v.tables[i].enters)
 	}

@@ -23,6 +23,8 @@ type World struct {
 	deltas []*delta // the first used of them are of the newest snapshot
 	used   int
 	key    []byte // empty if not yet encoded
+	// keyHead is where in key the tables begin.
+	keyHead int
 	// Scratch of encode.
 	stage     []byte
 	residuals [][block]int64 // by shared index

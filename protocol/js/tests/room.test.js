@@ -934,3 +934,22 @@ test("who was away when the room ended learns it on the next resume, and does no
     assert.equal(fake.timers.size, 0);
   }
 });
+
+test("an id that another entity has by now is a leave and an enter, after a KEY too", async () => {
+  const { fake, room, ws } = await joined(), ships = room.table("ship"), seen = [], drawn = room.interpolate().table("ship"), shown = [];
+  for (const t of ["enter", "change", "leave"]) ships.on(t, (s) => seen.push([t, s.id, s.name]));
+  for (const t of ["enter", "leave"]) drawn.on(t, (s) => shown.push([t, s.id, s.name]));
+  seen.length = 0;
+  const ada = ships.get(7);
+  ws.lose();
+  await fake.advance(125);
+  fake.socket.deliver(welcome({ resumed: true }), [KEY, 90, 90, 1, 1, [0, 7, 0, 9, 1, 3], [7, 80, 64, 10, "Eve", 1], []]);
+  assert.deepEqual(seen, [["leave", 7, "Ada"], ["enter", 7, "Eve"]]);
+  assert.notEqual(ships.get(7), ada);
+  assert.deepEqual([ada.name, ships.size], ["Ada", 1]);
+  await fake.advance(500);
+  room.interpolate();
+  assert.deepEqual(shown.slice(-2).map(([t, id, name]) => [t, id, name]).sort(), [["enter", 7, "Eve"], ["leave", 7, "Ada"]]);
+  fake.socket.deliver([KEY, 91, 91, 1, 1, [], [7, 81, 64, 10, "Eve", 1], []]);
+  assert.deepEqual(seen.slice(2), [["change", 7, "Eve"]], "the next KEY says nothing of it");
+});
