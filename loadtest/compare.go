@@ -20,9 +20,11 @@ import (
 	"github.com/tickhall/tickhall/loadtest/swarm"
 )
 
-const compareHelp = `Measures the CPU that a server takes per snapshot delivered, beside that of the floor, which reads and writes the same bytes and
-does nothing else: each as a process of its own, in turn, several times, on the same load. What the first run of the server sent
-to one player is what the floor sends. Times drift on shared machines; the ratio holds. It works on Linux alone.`
+const compareHelp = `Measures the CPU that a server takes per snapshot delivered, beside that of the
+floor, which reads and writes the same bytes and does nothing else: each as a
+process of its own, in turn, several times, on the same load. What the first
+run of the server sent to one player is what the floor sends. Times drift on
+shared machines; the ratio holds. It works on Linux alone.`
 
 const (
 	startsIn = 10 * time.Second

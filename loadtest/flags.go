@@ -82,6 +82,7 @@ func settings(o *options) *flags.Set {
 	for i, n := range names {
 		about = append(about, fmt.Sprintf("%-11s %s", n, abouts[i]))
 	}
+	f.Group("The load")
 	f.Add("url URL", swarm.DefaultURL, "the server's address", text(&o.cfg.URL))
 	f.Add("scenario NAME", names[0], "what happens:\n"+strings.Join(about, "\n"), func(s string) error {
 		_, err := swarm.Named(s, swarm.Scenario{})
@@ -90,6 +91,7 @@ func settings(o *options) *flags.Set {
 	})
 	f.Add("duration DURATION", swarm.DefaultDuration.String(), "of the measurement, or of each step of a ramp (8s there)", durationOf(&o.cfg.Duration, time.Second))
 	loadSettings(f, o)
+	f.Group("What is checked and reported")
 	f.Add("gate CONDITION", "", "what the report must meet, or else the exit status is 1; may be repeated,\nsuch as --gate 'staleness.p99<=200ms' --gate 'hash.mismatch==0'", func(s string) error {
 		parts := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == '\n' })
 		for _, part := range parts {
@@ -125,9 +127,21 @@ func newSet() *flags.Set { return &flags.Set{Prefix: "TICKHALL_LOADTEST_"} }
 func (p program) parse(about string, f *flags.Set) error {
 	err := f.Parse(p.args, p.getenv)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(p.out, about+"\n\n"+f.Help())
+		fmt.Fprint(p.out, about+"\n\n"+f.Help()+"  --version\n"+flags.Fold("tells the version and the build"))
+	}
+	if err == nil {
+		err = f.Unknown(p.environ, otherVariables()...)
 	}
 	return err
+}
+
+// otherVariables are those of a load test, and those of the other commands: none of them is wrong, whichever command runs.
+func otherVariables() []string {
+	list := []string{"TICKHALL_LOADTEST_LISTEN=", "TICKHALL_LOADTEST_RECORDING=", "TICKHALL_LOADTEST_RUNS=", "TICKHALL_LOADTEST_SERVER=", "TICKHALL_LOADTEST_MOST_RATIO="}
+	for _, f := range settings(new(options)).Flags {
+		list = append(list, f.Variable+"=")
+	}
+	return list
 }
 
 // loadHelp is what --help says before the flags.
@@ -135,11 +149,14 @@ func loadHelp() string {
 	var b strings.Builder
 	b.WriteString(`Plays many players against a server and reports what they experience.
 
-The exit status is 1 if a gate was not met, and 2 if the flags are wrong, the server could not be reached or went away, the
-load was ended early, or a report could not be written. Against a server on this machine no more than half of the cores are used,
-unless GOMAXPROCS is set. There are also: loadtest floor, loadtest compare; each has its own --help.
+The exit status is 1 if a gate was not met, and 2 if the flags are wrong, the
+server could not be reached or went away, the load was ended early, or a report
+could not be written. Against a server on this machine no more than half of the
+cores are used, unless GOMAXPROCS is set. There are also: loadtest floor,
+loadtest compare; each has its own --help.
 
-Gates test these, the distributions by their .p50, .p90, .p99, .p99.9, .max, .mean and .count:
+Gates test these, the distributions by their .p50, .p90, .p99, .p99.9, .max,
+.mean and .count:
 
 `)
 	for _, m := range swarm.Metrics() {
@@ -150,7 +167,7 @@ Gates test these, the distributions by their .p50, .p90, .p99, .p99.9, .max, .me
 		if unit == "" {
 			unit = "number"
 		}
-		fmt.Fprintf(&b, "  %-25s %-7s %s\n", name, unit, m.About)
+		fmt.Fprintf(&b, "  %s (%s)\n%s", name, unit, flags.Fold(m.About))
 	}
 	b.WriteString("\nFlags come before variables, variables before defaults.")
 	return b.String()

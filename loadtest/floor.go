@@ -17,10 +17,11 @@ import (
 	"github.com/tickhall/tickhall/loadtest/swarm"
 )
 
-const floorHelp = `Serves the same sockets as a server, reads the same inputs and writes the same bytes per tick, with no room, no game and
-no library above net: one goroutine per connection, one write per client and tick. What it costs is what no server of this
-kind can do without. It plays a recording of what a server sent to one player, made with loadtest --record FILE, to
-everybody who comes.`
+const floorHelp = `Serves the same sockets as a server, reads the same inputs and writes the same
+bytes per tick, with no room, no game and no library above net: one goroutine
+per connection, one write per client and tick. What it costs is what no server
+of this kind can do without. It plays a recording of what a server sent to one
+player, made with loadtest --record FILE, to everybody who comes.`
 
 // floor is a server that does nothing but read and write.
 type floor struct {

@@ -21,8 +21,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/tickhall/tickhall/server/version"
 )
 
 // The exit statuses.
@@ -36,7 +39,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal has its usual effect
-	p := program{args: os.Args[1:], getenv: os.LookupEnv, out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stderr)}
+	p := program{args: os.Args[1:], getenv: os.LookupEnv, environ: os.Environ(), out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stderr)}
 	os.Exit(p.run(ctx))
 }
 
@@ -44,11 +47,16 @@ func main() {
 type program struct {
 	args     []string
 	getenv   func(string) (string, bool)
+	environ  []string // as os.Environ has it: none of it may be unknown
 	out, err io.Writer
 	terminal bool // err is one
 }
 
 func (p program) run(ctx context.Context) (exit int) {
+	if slices.Contains(p.args, "--version") || slices.Contains(p.args, "-version") {
+		fmt.Fprintln(p.out, version.Read())
+		return exitOK
+	}
 	command := ""
 	if len(p.args) > 0 && !strings.HasPrefix(p.args[0], "-") {
 		command, p.args = p.args[0], p.args[1:]

@@ -179,10 +179,47 @@ func TestHelpTellsFlagsVariablesDefaultsAndMetrics(t *testing.T) {
 	for _, m := range swarm.Metrics() {
 		require.Contains(t, out.String(), m.Name)
 	}
+	requireNarrow(t, out.String())
 	for _, command := range []string{"floor", "compare"} {
 		out.Reset()
 		require.Zero(t, program{args: []string{command, "--help"}, getenv: env(nil), out: &out}.run(t.Context()))
 		require.Contains(t, out.String(), "--json"[:2])
+		requireNarrow(t, out.String())
+	}
+}
+
+func requireNarrow(t *testing.T, help string) {
+	for line := range strings.Lines(help) {
+		require.LessOrEqual(t, len(strings.TrimSuffix(line, "\n")), 80, "too long for a terminal: %s", line)
+	}
+}
+
+func TestUnknownVariablesAreRefusedAndOtherCommandsAreNot(t *testing.T) {
+	for variable, want := range map[string]string{
+		"TICKHALL_LOADTEST_PLAYER=3":   "there is no setting TICKHALL_LOADTEST_PLAYER: did you mean TICKHALL_LOADTEST_PLAYERS?",
+		"TICKHALL_LOADTEST_GATE=x":     "--recording is missing", // the command goes on
+		"TICKHALL_LOADTEST_LISTEN=:1":  "--recording is missing",
+		"TICKHALL_LOADTEST_RUNS=3":     "--recording is missing",
+		"TICKHALL_MAX_ROOMS=3":         "--recording is missing",
+		"TICKHALL_LOADTEST_PLAYERS=10": "--recording is missing",
+	} {
+		var out bytes.Buffer
+		exit := program{args: []string{"floor"}, getenv: env(nil), environ: []string{variable}, out: &out, err: &out}.run(t.Context())
+		require.Equal(t, exitFailed, exit)
+		require.Contains(t, out.String(), want, variable)
+	}
+}
+
+func TestProgressOffATerminalIsALineEveryTenSeconds(t *testing.T) {
+	var out bytes.Buffer
+	p := progress{to: &out}
+	for i := range 25 {
+		p.show(swarm.Second{At: float64(i)})
+	}
+	p.end()
+	require.Equal(t, 3, strings.Count(out.String(), "\n"), out.String())
+	for _, when := range []string{"    1 s  ", "   11 s  ", "   21 s  "} {
+		require.Contains(t, out.String(), when)
 	}
 }
 

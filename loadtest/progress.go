@@ -7,12 +7,17 @@ import (
 	"github.com/tickhall/tickhall/loadtest/swarm"
 )
 
-// progress shows how a run goes: one line, drawn again each second on a terminal, and lines one below the other
-// elsewhere.
+// printEvery is how many seconds are between two lines of progress where there is no terminal.
+const printEvery = 10
+
+// progress shows how a run goes: one line, drawn again each second on a terminal, and elsewhere lines one below the other,
+// every ten seconds and when the measurement begins.
 type progress struct {
 	to       io.Writer
 	terminal bool
 	drawn    bool // a line stands on the terminal and has not ended
+	silent   int  // seconds since a line was printed
+	playing  bool // the first second of the measurement was printed
 }
 
 // show is swarm.Scenario.OnClock.
@@ -23,6 +28,10 @@ func (p *progress) show(s swarm.Second) {
 		p.drawn = true
 		return
 	}
+	if p.silent++; p.silent < printEvery && (p.playing || s.At == 0) {
+		return
+	}
+	p.silent, p.playing = 0, s.At > 0
 	fmt.Fprintln(p.to, line)
 }
 

@@ -73,6 +73,9 @@ func (p *Player) expireLocked(now time.Duration) {
 		return
 	}
 	p.probe = nil
+	if p.leaving.Load() { // nobody waits for it any more
+		return
+	}
 	p.shard.mu.Lock()
 	defer p.shard.mu.Unlock()
 	p.shard.now.effectLost++
@@ -96,6 +99,7 @@ func (p *Player) look(now time.Duration) {
 func (p *Player) seek(q *Player, now time.Duration, d distribution) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.expireLocked(now) // nobody else may do so: q may have left
 	pr := q.probe
 	if pr == nil || d == effectOwn && pr.own || d == effectOther && pr.other {
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -13,7 +14,17 @@ type chart struct {
 	unit        string
 	percentiles bool // along the x axis, by percentileAxis; else seconds
 	logarithmic bool // y axis
+	limits      []threshold
 }
+
+// threshold is a value that a gate wants, drawn across the chart.
+type threshold struct {
+	text  string
+	value float64
+}
+
+// mostHovered is of how many points of a series the values are shown when the pointer is over them.
+const mostHovered = 120
 
 type series struct {
 	name   string
@@ -43,6 +54,9 @@ func (c *chart) svg() template.HTML {
 	}
 	if end == 0 || most == 0 {
 		return ""
+	}
+	for _, l := range c.limits {
+		most = max(most, l.value)
 	}
 	ticks := linearTicks(most)
 	if c.logarithmic {
@@ -82,12 +96,33 @@ func (c *chart) svg() template.HTML {
 		}
 		b.WriteString(`"/>`)
 	}
+	for _, l := range c.limits {
+		text := template.HTMLEscapeString(l.text)
+		fmt.Fprintf(&b, `<line class="limit" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"><title>%s</title></line><text class="limit" x="%.1f" y="%.1f" text-anchor="end">%s</text>`,
+			left, chartWidth-right, y(l.value), y(l.value), text, chartWidth-right, y(l.value)-4, text)
+	}
+	for i, s := range c.series {
+		every := (len(s.points) + mostHovered - 1) / mostHovered
+		for n := 0; n < len(s.points); n += every {
+			p := s.points[n]
+			fmt.Fprintf(&b, `<circle class="hover s%d" cx="%.1f" cy="%.1f" r="6"><title>%s: %s at %s</title></circle>`, i%5, x(p[0]), y(p[1]),
+				template.HTMLEscapeString(s.name), template.HTMLEscapeString(format(p[1], c.unit)), c.where(p[0]))
+		}
+	}
 	b.WriteString(`</svg><p class="legend">`)
 	for i, s := range c.series {
 		fmt.Fprintf(&b, `<span class="s%d">%s</span>`, i%5, template.HTMLEscapeString(s.name))
 	}
 	b.WriteString(`</p>`)
 	return template.HTML(b.String())
+}
+
+// where says what a place on the x axis is.
+func (c *chart) where(x float64) string {
+	if c.percentiles {
+		return strconv.FormatFloat(100*(1-math.Pow(10, -x)), 'g', 5, 64) + "%"
+	}
+	return secondsLabel(x)
 }
 
 // across are the marks of the x axis.

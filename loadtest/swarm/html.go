@@ -56,6 +56,7 @@ func (r *Report) plots() []plot {
 		for _, name := range names {
 			if d := r.Find(name); d != nil {
 				c.unit = d.Unit
+				c.limits = append(c.limits, r.limits(name)...)
 				s := series{name: name}
 				for _, p := range d.Curve {
 					s.points = append(s.points, [2]float64{percentileAxis(p.Percentile), p.Value})
@@ -88,9 +89,11 @@ func (r *Report) plots() []plot {
 		curves("staleness", "effect.own", "effect.other", "slow.staleness"))
 	add("Network and generator", "Gaps between snapshots, round trips, joins and resumes; and how late the load generator was itself.",
 		curves("gap", "rtt", "join", "resume", "generator.lateness"))
-	add("Staleness over time", "Age of the world, of each second.", over(unitMillis, map[string]func(Second) float64{
+	ages := over(unitMillis, map[string]func(Second) float64{
 		"p50": func(s Second) float64 { return s.P50 }, "p99": func(s Second) float64 { return s.P99 },
-	}, "p50", "p99"))
+	}, "p50", "p99")
+	ages.limits = r.limits("staleness")
+	add("Staleness over time", "Age of the world, of each second.", ages)
 	add("Rate over time", "Per second, all players together.", over(unitRate, map[string]func(Second) float64{
 		"snapshots": func(s Second) float64 { return s.Snapshots }, "inputs": func(s Second) float64 { return s.Inputs },
 		"late": func(s Second) float64 { return float64(s.Late) },
@@ -107,6 +110,17 @@ func (r *Report) plots() []plot {
 		"wire":      perPlayer(func(s Second) float64 { return s.Wire }),
 	}, "payload", "WebSocket", "wire"))
 	add("Bytes of a snapshot", "By percentile.", curves("snapshot.bytes", "keyframe.bytes"))
+	return list
+}
+
+// limits are what gates want of a distribution, but for how many values it has.
+func (r *Report) limits(name string) (list []threshold) {
+	for _, result := range r.Gates {
+		g, err := ParseGate(result.Gate)
+		if statistic, ok := strings.CutPrefix(g.Name, name+"."); err == nil && ok && statistic != "count" {
+			list = append(list, threshold{result.Gate, g.Want})
+		}
+	}
 	return list
 }
 

@@ -26,6 +26,8 @@ type Report struct {
 	Lasted    float64   `json:"lasted"` // seconds of measurement
 	Machine   string    `json:"machine"`
 
+	ServerVersion string `json:"server_version,omitempty"` // as /healthz tells it
+
 	// Broken tells why the run could not be carried to its end; "" if it was.
 	Broken string   `json:"broken,omitempty"`
 	Early  bool     `json:"early,omitempty"` // it was ended from outside, before its time

@@ -37,6 +37,7 @@ func sample(t *testing.T) *Report {
 	r.Timeline = []Second{
 		{At: 1, Players: 20, Wanted: 20, Snapshots: 600, P50: 30, P99: 48, Payload: 5000}, {At: 2, Players: 20, Wanted: 20, Snapshots: 610, P50: 31, P99: 49, Payload: 5000},
 	}
+	r.ServerVersion = "v1.2.3"
 	r.Broken = "the server went away after 2s: connection refused"
 	r.Server = &ServerView{Source: "metrics", Durations: []ServerHistogram{{Name: `tickhall_tick_phase_duration_seconds{kind="arena",phase="step"}`, Count: 3, Mean: 12e-6}}}
 	r.Climb = []Step{{Rooms: 2, Players: 20, OK: true}, {Rooms: 4, Players: 40, Why: "errors==0: it was 3"}}
@@ -52,7 +53,7 @@ func TestSummaryReadsWell(t *testing.T) {
 	require.NoError(t, sample(t).WriteText(&b))
 	require.Equal(t, strings.TrimLeft(`
 steady: 2 x 10 players of arena, inputs at 20 Hz, 3 s
-http://localhost:8080, a machine
+http://localhost:8080 (v1.2.3), a machine
 
 BROKEN OFF: the server went away after 2s: connection refused
 
@@ -91,6 +92,9 @@ func TestPageStandsByItself(t *testing.T) {
 		require.Contains(t, html, part)
 	}
 	require.NotContains(t, html, "Players over time", "all were there, all the time")
+	require.Contains(t, html, "server v1.2.3")
+	require.Regexp(t, `<circle class="hover s0"[^>]*><title>staleness: \d+\.\d ms at \d+(\.\d+)?%</title>`, html)
+	require.Contains(t, html, `<title>staleness.p99&lt;=200ms</title></line>`, "what a gate wants is drawn")
 	for _, part := range []string{"<script", "src=", "href=", "url(", "@import", "NaN", "Inf", "%!"} {
 		require.NotContains(t, html, part)
 	}

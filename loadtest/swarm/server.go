@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -52,6 +53,7 @@ type server struct {
 	cpu0, cpu1   time.Duration
 	memory       float64
 	unmeasurable string
+	version      string // "" where it tells none
 }
 
 func newServer(cfg *Scenario) *server {
@@ -73,7 +75,30 @@ func (s *server) begin(ctx context.Context) {
 	if s.pid != 0 {
 		s.cpu0, _, _ = processUse(s.pid)
 	}
+	s.version = s.askVersion(ctx)
 	s.firstAt = time.Now()
+}
+
+// askVersion asks the server for its version; what is no Tickhall has none.
+func (s *server) askVersion(ctx context.Context) string {
+	address, err := url.JoinPath(s.cfg.URL, "healthz")
+	if err != nil {
+		return ""
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return ""
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	var health struct{ Version string }
+	if json.NewDecoder(io.LimitReader(resp.Body, 4<<10)).Decode(&health) != nil || len(health.Version) > 100 {
+		return ""
+	}
+	return health.Version
 }
 
 func (s *server) end(ctx context.Context, broken bool) {
@@ -93,6 +118,7 @@ func (s *server) end(ctx context.Context, broken bool) {
 
 // fill puts the server's view into the report.
 func (s *server) fill(r *Report, snapshots int64, lasted time.Duration) {
+	r.ServerVersion = s.version
 	view := &ServerView{Counts: map[string]float64{}, Gauges: map[string]float64{}}
 	switch {
 	case s.last != nil:

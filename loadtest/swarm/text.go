@@ -11,7 +11,11 @@ import (
 // WriteText writes the summary for a person at a terminal.
 func (r *Report) WriteText(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s\n%s, %s\n\n", r.title(), r.URL, r.Machine)
+	where := r.URL
+	if r.ServerVersion != "" {
+		where += " (" + r.ServerVersion + ")"
+	}
+	fmt.Fprintf(&b, "%s\n%s, %s\n\n", r.title(), where, r.Machine)
 	if r.Broken != "" {
 		fmt.Fprintf(&b, "BROKEN OFF: %s\n\n", r.Broken)
 	}

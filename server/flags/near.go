@@ -31,7 +31,7 @@ func (s *Set) reword(err error, args []string) error {
 var linked = regexp.MustCompile(`_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
 
 // Unknown reports the variables of environ, each "NAME=value" as os.Environ has them, that begin with Prefix and are no
-// flag's, with the nearest one that is. others are prefixes of variables that belong to another command.
+// flag's, with the nearest one that is. others are prefixes of those that belong to another command.
 func (s *Set) Unknown(environ []string, others ...string) error {
 	var known []string
 	for _, f := range s.Flags {
@@ -41,7 +41,7 @@ func (s *Set) Unknown(environ []string, others ...string) error {
 		name, value, _ := strings.Cut(v, "=")
 		switch {
 		case !strings.HasPrefix(name, s.Prefix), slices.Contains(known, name):
-		case slices.ContainsFunc(others, func(prefix string) bool { return strings.HasPrefix(name, prefix) }):
+		case slices.ContainsFunc(others, func(prefix string) bool { return strings.HasPrefix(v, prefix) }):
 		case linked.MatchString(name), strings.HasPrefix(value, "tcp://"), strings.HasPrefix(value, "udp://"):
 		default:
 			return fmt.Errorf("there is no setting %s: %s", name, suggest("", name, known))
