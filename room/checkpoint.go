@@ -30,14 +30,14 @@ var (
 // holds everything that the room's later ticks depend on, but for what waits to be delivered: inputs, messages and
 // events from outside, which their senders send again or lose, as when a connection breaks.
 //
-//	mark, version, kind, room, rate, seed, options, layout of the world, core, seats
+//	mark, version, kind, room, rate, seed, options, match, layout of the world, core, seats
 //
 // core is bytes: an array of what a playback needs too, see core.appendCheckpoint. seats is what players need who
 // come back, see seat.appendCheckpoint.
 const (
 	checkpointMark     = "tickhall checkpoint"
 	checkpointVersion  = 1
-	checkpointElements = 10
+	checkpointElements = 11
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -53,6 +53,7 @@ type checkpoint struct {
 	room    string
 	seed    uint64
 	options json.RawMessage
+	match   *Match // as the room was made for
 	layout  string
 	core    []byte
 	seats   *wire.Reader
@@ -81,7 +82,8 @@ func openCheckpoint(of AnyKind, b []byte) (*checkpoint, error) {
 	kind := string(r.String())
 	cp := &checkpoint{spec: spec, room: string(r.String())}
 	rate := r.Int()
-	cp.seed, cp.options, cp.layout, cp.core, cp.seats = uint64(r.Int()), bytes.Clone(r.Bytes()), string(r.String()), r.Bytes(), r
+	cp.seed, cp.options, cp.match = uint64(r.Int()), bytes.Clone(r.Bytes()), readOrigin(r)
+	cp.layout, cp.core, cp.seats = string(r.String()), r.Bytes(), r
 	switch {
 	case r.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", ErrCheckpoint, r.Err())
@@ -163,6 +165,7 @@ func (r *Room) checkpoint() ([]byte, error) {
 	b = wire.AppendUint(b, uint64(r.spec.TickRate))
 	b = wire.AppendInt(b, int64(r.cfg.Seed))
 	b = wire.AppendBytes(b, r.cfg.Options)
+	b = r.cfg.Match.appendOrigin(b)
 	b = wire.AppendString(b, r.core.layout)
 	b = wire.AppendBytes(b, core)
 	b = wire.AppendArray(b, len(r.seats))
@@ -176,7 +179,7 @@ func (r *Room) checkpoint() ([]byte, error) {
 }
 
 // Restore makes a room that goes on where a checkpoint was taken, of a kind that is the same in name, rate and tables.
-// ID, Seed and Options are the checkpoint's, whatever cfg says. Its players have lost their connections, and the
+// ID, Seed, Options and Match are the checkpoint's, whatever cfg says. Its players have lost their connections, and the
 // kind's Grace to resume with the tokens that they have; spectators are gone. One who has seen later ticks than the
 // checkpoint's gets a KEY of an earlier world, and events again that came after it. Like New it starts nothing. The
 // error wraps ErrCheckpoint, or is ErrNoCheckpoint or the game's.
@@ -185,13 +188,16 @@ func Restore(kind AnyKind, b []byte, cfg Config) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.ID, cfg.Seed, cfg.Options = cp.room, cp.seed, cp.options
+	cfg.ID, cfg.Seed, cfg.Options, cfg.Match = cp.room, cp.seed, cp.options, cp.match
 	r, err := newRoom(cp.spec, cfg)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.core.restore(cp); err != nil {
 		return nil, err
+	}
+	for _, m := range r.core.match.In(Coming) {
+		r.Absent(m.User) // the place that was held is gone
 	}
 	if err := r.restoreSeats(cp.seats); err != nil {
 		return nil, fmt.Errorf("%w: seats: %w", ErrCheckpoint, err)
@@ -210,7 +216,7 @@ func RestorePlayback(kind AnyKind, b []byte) (*Playback, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPlayback(cp.spec, cp.seed, cp.options)
+	p, err := newPlayback(cp.spec, Config{Seed: cp.seed, Options: cp.options, Match: cp.match})
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +242,7 @@ func (c *core) pending() error {
 
 // appendCheckpoint appends an array of all that makes the core's later ticks:
 //
-//	tick, last player's number, last work's number, locked, listing, chance, players, timers, entities, game
+//	tick, last player's number, last work's number, locked, listing, chance, match, players, timers, entities, game
 func (c *core) appendCheckpoint(b []byte) ([]byte, error) {
 	if c.saver == nil {
 		return nil, ErrNoCheckpoint
@@ -259,13 +265,14 @@ func (c *core) appendCheckpoint(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b = wire.AppendArray(b, 10)
+	b = wire.AppendArray(b, 11)
 	b = wire.AppendUint(b, uint64(c.number))
 	b = wire.AppendUint(b, uint64(c.lastPlayer))
 	b = wire.AppendUint(b, uint64(c.workSeq))
 	b = wire.AppendBool(b, c.locked)
 	b = wire.AppendBytes(b, c.listing)
 	b = wire.AppendBytes(b, chance)
+	b = c.appendMatch(b)
 	b = wire.AppendArray(b, len(c.players))
 	for _, p := range c.players {
 		b = wire.AppendArray(b, 7)
@@ -315,7 +322,7 @@ func (c *core) restore(cp *checkpoint) error {
 
 // readCheckpoint reads what appendCheckpoint appended, and returns what is the game's.
 func (c *core) readCheckpoint(r *wire.Reader) (game []byte) {
-	want(r, 10)
+	want(r, 11)
 	c.number, c.lastPlayer, c.workSeq = r.Uint32(), r.Uint32(), r.Uint32()
 	c.locked, c.listing = r.Bool(), bytes.Clone(r.Bytes())
 	chance := r.Bytes()
@@ -328,6 +335,9 @@ func (c *core) readCheckpoint(r *wire.Reader) (game []byte) {
 	}
 	if err := c.pcg.UnmarshalBinary(chance); err != nil {
 		r.Fail(err)
+		return nil
+	}
+	if c.readMatch(r); r.Err() != nil {
 		return nil
 	}
 	for range r.Array() {

@@ -27,9 +27,10 @@ type core struct {
 	pcg      *rand.PCG
 	rand     *rand.Rand // from pcg
 	stepper  stepper
-	admitter Admitter // these four are nil if the game does without
+	admitter Admitter // these five are nil if the game does without
 	rejoiner Rejoiner
 	seer     Seer
+	absentee Absentee
 	saver    Checkpointer
 	handlers map[string]handler
 	signals  map[string]signal
@@ -54,8 +55,12 @@ type core struct {
 	kicked   []kick // carried out in this tick
 	locked   bool
 	listing  []byte
-	unlisted error // why what the Setup was to list can't be
-	listed   bool  // locked or listing has changed
+	unlisted error  // why what the Setup was to list can't be
+	listed   bool   // locked, listing or the match has changed
+	match    *Match // nil: the room was made otherwise
+	wanted   []int  // teams that ask for a player each
+	asked    bool   // by the game
+	expected uint32 // members who were added
 	ended    bool
 	closing  bool // the room has ended: the game is told the rest, and steps no more
 	result   []byte
@@ -87,17 +92,17 @@ func (c *core) guard(f func()) (err error) {
 	return nil
 }
 
-func newCore(spec *Spec, seed uint64, options json.RawMessage, startWork func(uint32, func(context.Context) ([]byte, error))) (*core, error) {
+func newCore(spec *Spec, seed uint64, options json.RawMessage, match *Match, startWork func(uint32, func(context.Context) ([]byte, error))) (*core, error) {
 	c := &core{
 		spec: spec, world: state.NewWorld(spec.TickRate), handlers: map[string]handler{}, signals: map[string]signal{},
-		named: map[string]namedTimer{}, works: map[uint32]func(*Tick, []byte, string){}, startWork: startWork,
+		named: map[string]namedTimer{}, works: map[uint32]func(*Tick, []byte, string){}, startWork: startWork, match: match.clone(),
 		// Two different streams from one seed; the second constant is PCG's default increment.
 		pcg: rand.NewPCG(seed, 0xda3e39cb94b95bdb),
 	}
 	c.rand = rand.New(c.pcg)
 	c.tick.core = c
 	var err error
-	setup := &Setup{seed: seed, options: options, world: c.world, handlers: c.handlers, signals: c.signals, timers: c.named}
+	setup := &Setup{seed: seed, options: options, match: match, world: c.world, handlers: c.handlers, signals: c.signals, timers: c.named}
 	if p := c.guard(func() { c.stepper, err = spec.build(setup) }); p != nil {
 		return nil, fmt.Errorf("room kind %q: New panicked: %v", spec.Name, p.(*PanicError).Value)
 	}
@@ -108,6 +113,7 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, startWork func(ui
 	c.admitter, _ = c.stepper.game().(Admitter)
 	c.rejoiner, _ = c.stepper.game().(Rejoiner)
 	c.seer, _ = c.stepper.game().(Seer)
+	c.absentee, _ = c.stepper.game().(Absentee)
 	c.world.Schema()
 	if c.saver, _ = c.stepper.game().(Checkpointer); c.saver != nil {
 		if c.layout, err = c.world.Layout(); err != nil {
@@ -144,6 +150,8 @@ const (
 	opSignal
 	opEnd
 	opWatch
+	opExpect
+	opAbsent
 )
 
 // command is something that happened to a room between two ticks. Commands, inputs and the seed are
@@ -217,11 +225,13 @@ func (c *core) join(who Identity, s *seat) (*Player, error) {
 		p.out = &s.backlog
 	}
 	c.players = append(c.players, p)
+	c.match.move(who.User, Coming, Here)
 	c.cause = p
 	err := c.stepper.join(&c.tick, p)
 	c.cause = nil
 	if err != nil {
 		c.remove(p)
+		c.match.move(who.User, Here, Coming)
 		return nil, err
 	}
 	return p, nil
@@ -240,6 +250,14 @@ func (c *core) apply(m *command) {
 		if f := c.signals[m.name]; f != nil {
 			_ = f(&c.tick, m.body)
 		}
+		return
+	}
+	switch m.op {
+	case opExpect:
+		c.expect(m)
+		return
+	case opAbsent:
+		c.absent(m)
 		return
 	}
 	if m.op == opResult {
@@ -283,6 +301,7 @@ func (c *core) apply(m *command) {
 
 func (c *core) leave(p *Player, why Cause) {
 	c.remove(p)
+	c.match.move(p.who.User, Here, Left)
 	c.stepper.leave(&c.tick, p, why)
 }
 

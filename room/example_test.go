@@ -397,6 +397,39 @@ func ExampleOnTimer() {
 	// Output: [tea]
 }
 
+// muster is a match that begins when nobody is missing any more.
+type muster struct{ base }
+
+func (*muster) Step(t *room.Tick, _ []room.Input[struct{}]) {
+	if len(t.Match().In(room.Coming)) == 0 {
+		t.Broadcast("begin", len(t.Match().In(room.Here)))
+	}
+}
+
+// Absent sees one who does not come: the match does without.
+func (*muster) Absent(t *room.Tick, m room.Member) {
+	t.Broadcast("absent", m.User)
+	t.Backfill()
+}
+
+var _ room.Absentee = (*muster)(nil)
+
+// A room that a queue made knows who was matched, and hears who does not come.
+func ExampleTick_Match() {
+	k := kind(func(s *room.Setup) room.Game[struct{}] { return &muster{} })
+	r := roomtest.NewSeeded(roomtest.Panics{}, k, room.Config{ID: "test", Match: &room.Match{Members: []room.Member{
+		{User: "user-ada", Team: 1}, {User: "user-bob", Team: 2},
+	}}})
+	ada := r.Join("ada")
+	r.Tick(5)
+	fmt.Println(roomtest.Events[int](ada, "begin"))
+	r.Absent("bob")
+	fmt.Println(roomtest.Events[string](ada, "absent"), roomtest.Events[int](ada, "begin"))
+	// Output:
+	// []
+	// [user-bob] [1]
+}
+
 // Shot is an input of which no press of the trigger may get lost.
 type Shot struct {
 	Aim  int16

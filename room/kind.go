@@ -72,7 +72,8 @@ type Kind[In any] struct {
 // Window, Widen and LateAfter.
 //
 // A player who has waited w seconds accepts others whose skill differs by at most
-// min(Window + Widen*w, Widest); two are matched if both accept. Teams*TeamSize players make a match; when one
+// min(Window + Widen*w, Widest); two are matched if both accept. A member who does not come is replaced, see
+// Tick.Backfill, by one who fits in the same way, w being for the room how long it has asked. Teams*TeamSize players make a match; when one
 // has waited for LateAfter, MinPlayers do.
 type QueueRules struct {
 	Teams      int           // 2 by default

@@ -54,18 +54,27 @@ type Playback struct {
 	core *core
 }
 
-// NewPlayback returns a playback of a room of that kind, seed and options. Its first frame must be that
+// NewPlayback returns a playback of a room of that kind, seed and options, that was made for no match: see PlaybackOf. Its first frame must be that
 // room's first.
 func NewPlayback(kind AnyKind, seed uint64, options json.RawMessage) (*Playback, error) {
 	spec, err := SpecOf(kind)
 	if err != nil {
 		return nil, err
 	}
-	return newPlayback(spec, seed, options)
+	return newPlayback(spec, Config{Seed: seed, Options: options})
 }
 
-func newPlayback(spec *Spec, seed uint64, options json.RawMessage) (*Playback, error) {
-	c, err := newCore(spec, seed, options, func(uint32, func(context.Context) ([]byte, error)) {})
+// PlaybackOf is NewPlayback for a room whose Config had that Seed, Options and Match; the rest of cfg does not count.
+func PlaybackOf(kind AnyKind, cfg Config) (*Playback, error) {
+	spec, err := SpecOf(kind)
+	if err != nil {
+		return nil, err
+	}
+	return newPlayback(spec, cfg)
+}
+
+func newPlayback(spec *Spec, cfg Config) (*Playback, error) {
+	c, err := newCore(spec, cfg.Seed, cfg.Options, cfg.Match, func(uint32, func(context.Context) ([]byte, error)) {})
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,7 @@ type Config struct {
 	ID          string           // required
 	Seed        uint64           // of the game's chance
 	Options     json.RawMessage  // what whoever asked for the room wants of it; see Setup.Options
+	Match       *Match           // whom a queue makes the room for; nil: it is made otherwise
 	Courier     Courier          // brings events to other rooms; nil: they are dropped
 	Registry    *player.Registry // of all sessions of a server; nil: a set of its own
 	Limits      player.Limits    // per player; the zero value is the default
@@ -82,6 +83,7 @@ type Room struct {
 
 	eventsMu sync.Mutex
 	events   []*player.Event // announced, for everybody
+	roster   []command       // of members of a match who come or don't
 
 	resultsMu sync.Mutex
 	results   []command // of slow work
@@ -145,6 +147,8 @@ type Info struct {
 	Locked     bool            `json:"locked,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"` // what the game set with Tick.SetListing
 	First      json.RawMessage `json:"-"`              // what that was at first
+	Wanted     []int           `json:"-"`              // teams that ask the queue for a player each: see Tick.Backfill
+	Expected   uint32          `json:"-"`              // how many members were added to the match
 }
 
 // New makes a room and its game. It starts nothing; Run does.
@@ -187,7 +191,7 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 	}
 	r.counts = cfg.Stats.Kind(spec.Name)
 	r.finish = sync.OnceFunc(func() { close(r.done) })
-	if r.core, err = newCore(spec, cfg.Seed, cfg.Options, r.startWork); err != nil {
+	if r.core, err = newCore(spec, cfg.Seed, cfg.Options, cfg.Match, r.startWork); err != nil {
 		return nil, err
 	}
 	r.core.courier, r.core.sender = cfg.Courier, byRoom+cfg.ID
@@ -197,7 +201,7 @@ func newRoom(spec *Spec, cfg Config) (r *Room, err error) {
 		r.unsendable("listing", r.core.unlisted)
 	}
 	if spec.SpectatorDelay > 0 {
-		if r.delayed, err = newPlayback(spec, cfg.Seed, cfg.Options); err != nil {
+		if r.delayed, err = newPlayback(spec, cfg); err != nil {
 			return nil, err
 		}
 		r.late = make([][]byte, spec.SpectatorDelay)
@@ -432,6 +436,6 @@ func (r *Room) publish() {
 	}
 	r.info.Store(&Info{
 		ID: r.id, Kind: r.spec.Name, Players: len(r.seats), MaxPlayers: r.spec.MaxPlayers, Spectators: len(r.watchers),
-		Locked: r.core.locked, Data: r.core.listing, First: r.listed,
+		Locked: r.core.locked, Data: r.core.listing, First: r.listed, Wanted: r.core.wants(), Expected: r.core.expected,
 	})
 }

@@ -266,6 +266,9 @@ func (r *Room) deliver(now time.Time) error {
 		default:
 		}
 	}
+	if err := r.deliverRoster(); err != nil { // before the mailbox, in which a member may ask for the seat
+		return err
+	}
 	for range len(r.mailbox) { // what comes meanwhile waits for the next tick
 		if err := (<-r.mailbox).deliver(r, now); err != nil {
 			return err

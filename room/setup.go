@@ -26,6 +26,7 @@ type Setup struct {
 	timers   map[string]namedTimer
 	listing  json.RawMessage
 	unlisted error // why the last SetListing failed
+	match    *Match
 }
 
 // SetListing sets what the lobby shows about the room from the start, as Tick.SetListing does later: whoever

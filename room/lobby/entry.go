@@ -26,9 +26,12 @@ type entry struct {
 	wanted   Filter    // of the quick match that the room was made for
 	asked    string    // the same, and the options, as one key; "" without a filter
 	maker    quota.Holder
+	match    bool   // the room was made for one
 	settle   func() // tells Lobby.ended, once
 
 	places   map[*Seat]struct{} // held and taken
+	expected uint32             // members of the match who were added, which the game may not know yet
+	alone    time.Time          // since when the match asks in vain, and one player at the most is there; zero: it does not
 	others   int                // places of those who come from elsewhere than the maker
 	seats    int                // held and taken
 	watching int                // places of spectators, held and taken
@@ -135,6 +138,18 @@ func (c *recipe) members() []Member {
 	return []Member{{By: c.maker}}
 }
 
+// roster is the match as the game knows it.
+func (c *recipe) roster() *room.Match {
+	if c.match == nil {
+		return nil
+	}
+	roster := new(room.Match)
+	for _, m := range c.match {
+		roster.Members = append(roster.Members, room.Member{User: m.By.User, Team: m.Team})
+	}
+	return roster
+}
+
 // open makes a room of kind k, holds seats in it and starts it.
 func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	id, err := l.reserve(k, &c)
@@ -146,6 +161,7 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	r, err := l.make(k, c.until, room.Config{
 		ID: id, Seed: binary.LittleEndian.Uint64(seed[:]), Options: c.options, Limits: l.cfg.Limits,
 		Registry: l.cfg.Registry, Courier: l.courier, LastWords: &l.words, WorkGrace: l.cfg.Grace * 9 / 10, // Run waits no longer
+		Match: c.roster(),
 		Stats: l.cfg.RoomStats, PlayerStats: l.cfg.PlayerStats, Log: l.cfg.Log,
 	})
 	if err == nil {
@@ -171,7 +187,7 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	}
 	e = &entry{
 		room: r, kind: k, opened: time.Now(), private: c.private, password: c.password, wanted: c.wanted, asked: c.asked, maker: c.maker,
-		locked: c.match != nil, settle: sync.OnceFunc(l.ended.Done), listed: true, places: map[*Seat]struct{}{},
+		match: c.match != nil, locked: c.match != nil, settle: sync.OnceFunc(l.ended.Done), listed: true, places: map[*Seat]struct{}{},
 	}
 	l.rooms[id], l.running[e] = e, struct{}{}
 	k.rooms = append(k.rooms, e)
@@ -179,7 +195,9 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 	l.cfg.RoomStats.Kind(k.spec.Name).Opened.Add(1)
 	var seats []*Seat
 	for _, m := range c.members() {
-		seats = append(seats, l.holdLocked(e, e.opened, false, m.By))
+		s := l.holdLocked(e, e.opened, false, m.By)
+		s.member = e.match
+		seats = append(seats, s)
 	}
 	if k.spec.Name == ListingName {
 		l.watchLocked(&watcher{listing: r})

@@ -197,6 +197,7 @@ func TestLockReleasesWhatIsHeld(t *testing.T) {
 		require.True(t, l.Lock(in.Room().ID(), true))
 		require.False(t, l.Held(late.ID()), "its ticket is used: the client matches again")
 		require.True(t, l.Held(watch.ID()))
+		synctest.Wait() // for the tick's end, which tells of who joined
 		require.Equal(t, 1, l.List()[0].Players)
 	})
 }

@@ -22,6 +22,7 @@ type Seat struct {
 
 	// Lobby.mu guards the rest.
 	released bool
+	member   bool // of the match that the room was made for
 	counted  bool // as one that by has
 }
 
@@ -117,6 +118,9 @@ func (l *Lobby) releaseLocked(s *Seat) {
 		s.entry.watching--
 	} else {
 		s.entry.seats--
+	}
+	if s.member {
+		s.entry.room.Absent(s.by.User) // unless it came
 	}
 	s.entry.room.Expect(-1)
 	delete(s.entry.places, s)

@@ -84,10 +84,13 @@ func (l *Lobby) watch(now time.Time) {
 // takes is counted in looks at it, not by the clock: when the whole process was stopped, or its machine slept, no game
 // could have returned meanwhile.
 func (l *Lobby) inspect(now time.Time) (stuck []*entry) {
-	var slow []*entry
+	var slow, opened []*entry
 	defer func() { // without the lock, for a log may take its time
 		for _, e := range slow {
 			l.cfg.Log.Warn("a game is slow: a call into it has not returned", "room", e.room.ID(), "kind", e.kind.spec.Name, "for", slowAfter)
+		}
+		for _, e := range opened {
+			l.cfg.Log.Info("a match is open to everybody: one player is left, and nobody was found in the queue", "room", e.room.ID(), "kind", e.kind.spec.Name)
 		}
 	}()
 	l.mu.Lock()
@@ -103,6 +106,9 @@ func (l *Lobby) inspect(now time.Time) (stuck []*entry) {
 			l.cfg.Stats.Slow.Add(1)
 			l.cfg.RoomStats.Kind(e.kind.spec.Name).Slow.Add(1)
 			slow = append(slow, e)
+		}
+		if l.openLocked(e, now) {
+			opened = append(opened, e)
 		}
 	}
 	return stuck

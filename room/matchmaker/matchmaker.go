@@ -77,6 +77,9 @@ type Rooms interface {
 	Kinds() []*room.Spec
 	// Reserve makes a room and holds a seat in it for each member. Of its errors lobby.ErrFull is expected: the players wait on.
 	Reserve(kind string, match []lobby.Member) ([]*lobby.Seat, error)
+	// Matches lists the rooms of a kind that were made by Reserve, and whom they ask for; Place holds a seat there for one of those.
+	Matches(kind string) ([]lobby.Wanting, error)
+	Place(room string, m lobby.Member) (*lobby.Seat, error)
 	// Fits says why somebody may not have one more seat, if so.
 	Fits(by quota.Holder) error
 	// Take takes a held seat, so that it can be released.
@@ -101,14 +104,15 @@ type Config struct {
 
 // Stats counts what happens to those who wait.
 type Stats struct {
-	Waiting   atomic.Int64 // players in a queue now
-	Entered   atomic.Int64
-	Matched   atomic.Int64 // players
-	Matches   atomic.Int64
-	Cancelled atomic.Int64 // places given up, those replaced by a new one of the same user, and of banned users, included
-	Vanished  atomic.Int64 // places for which nobody asked
-	Starved   atomic.Int64 // matches that found no place on the server; the players waited on
-	Failed    atomic.Int64 // matches whose game could not be made; likewise
+	Waiting    atomic.Int64 // players in a queue now
+	Entered    atomic.Int64
+	Matched    atomic.Int64 // players
+	Matches    atomic.Int64
+	Backfilled atomic.Int64 // players who came into a running match; among those matched, too
+	Cancelled  atomic.Int64 // places given up, those replaced by a new one of the same user, and of banned users, included
+	Vanished   atomic.Int64 // places for which nobody asked
+	Starved    atomic.Int64 // matches that found no place on the server; the players waited on
+	Failed     atomic.Int64 // matches whose game could not be made; likewise
 
 	Waited *room.Histogram // nanoseconds from entering a queue to the match, of each player; New makes it
 }
@@ -155,13 +159,14 @@ type queue struct {
 	wake    chan struct{}                // capacity 1: somebody came
 	waiting map[string]*place            // by user
 	matched map[string]*place            // by user: those whose result can be had
+	running map[string]*running          // matches by room; the goroutine that makes the rounds alone
 	parties map[string]map[string]*place // by code, then by user
 }
 
 func newQueue(kind string, rules room.QueueRules) *queue {
 	return &queue{
 		kind: kind, rules: rules, wake: make(chan struct{}, 1),
-		waiting: map[string]*place{}, matched: map[string]*place{}, parties: map[string]map[string]*place{},
+		waiting: map[string]*place{}, matched: map[string]*place{}, running: map[string]*running{}, parties: map[string]map[string]*place{},
 	}
 }
 

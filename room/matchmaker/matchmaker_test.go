@@ -372,10 +372,14 @@ func TestMatchIsHandedOverToTheNewPlace(t *testing.T) {
 		time.Sleep(time.Second)
 		h.progress(third)
 		seat.Release()
+		require.NoError(t, h.Cancel(third))
+		h.enter("duel", nil) // in the place of ada
+		time.Sleep(time.Second)
 
 		// What is asked for now is something else: the seat is given up.
 		bob := func(r *Request) { r.Who.User = "bob" }
 		fourth := h.enter("duel", bob)
+		h.enter("duel", nil)
 		time.Sleep(time.Second)
 		held := strings.TrimPrefix(h.matched(fourth).Ticket, "ticket ")
 		require.True(t, h.lobby.Held(held))
@@ -703,6 +707,121 @@ func TestWhoLeavesWhileTheRoomIsMadeGetsNoSeat(t *testing.T) {
 	})
 }
 
+// sit joins the rooms that players were matched for.
+func (h *hall) sit(ids ...string) {
+	h.t.Helper()
+	for _, id := range ids {
+		reply := h.matched(id)
+		seat, ok := h.lobby.Take(strings.TrimPrefix(reply.Ticket, "ticket "))
+		require.True(h.t, ok)
+		_, err := seat.Room().Join(h.t.Context(), room.Join{
+			Who: room.Identity{User: reply.Player, Name: "x", Team: reply.Team}, Conn: mute{}, Released: seat.Release,
+		})
+		require.NoError(h.t, err)
+	}
+}
+
+// mute is a connection that nothing comes out of.
+type mute struct{}
+
+func (mute) Ready() bool                         { return true }
+func (mute) RemoteAddr() string                  { return "192.0.2.1" }
+func (mute) Send(...[]byte) error                { return nil }
+func (mute) Close(protocol.Code, string, []byte) {}
+
+func TestWhoDoesNotComeIsReplacedFromTheQueue(t *testing.T) {
+	for _, how := range []string{"cancels", "stays away"} {
+		t.Run(how, func(t *testing.T) {
+			inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+				eu := func(r *Request) { r.Properties = map[string]string{"region": "eu"} }
+				comes, other := h.enter("duel", eu), h.enter("duel", eu)
+				time.Sleep(time.Second)
+				h.sit(comes)
+				match, team := h.matched(comes).Room, h.matched(other).Team
+				if how == "cancels" {
+					require.NoError(t, h.Cancel(other))
+				} else {
+					time.Sleep(lobby.DefaultSeatFor)
+				}
+				time.Sleep(time.Second)
+				us := h.enter("duel", nil)
+				better := h.enter("duel", func(r *Request) { eu(r); r.Skill = 3000 })
+				time.Sleep(time.Second)
+				h.progress(us)
+				h.progress(better)
+				found, next := h.enter("duel", eu), h.enter("duel", eu)
+				time.Sleep(time.Second)
+				if h.result(found) == nil {
+					found, next = next, found
+				}
+				require.Equal(t, match, h.matched(found).Room)
+				require.Equal(t, team, h.matched(found).Team)
+				h.progress(next) // one place is one player's
+				require.EqualValues(t, 1, h.stats.Backfilled.Load())
+				h.sit(found)
+				time.Sleep(time.Minute)
+				_, err := h.lobby.Join(lobby.JoinOptions{Room: match})
+				require.ErrorIs(t, err, lobby.ErrRoomLocked, "it is full, and stays locked")
+			})
+		})
+	}
+}
+
+// result is the match of a place, nil if there is none yet.
+func (h *hall) result(id string) *protocol.MatchReply {
+	h.t.Helper()
+	_, result, err := h.Poll(h.t.Context(), id, 0)
+	require.NoError(h.t, err)
+	return result
+}
+
+func TestPartyComesIntoAMatchTogether(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		var ids []string
+		for range 4 {
+			ids = append(ids, h.enter("teams", nil))
+		}
+		time.Sleep(time.Second)
+		var away int
+		for _, id := range ids { // one team does not come
+			if h.matched(id).Team == 1 {
+				h.sit(id)
+			} else {
+				require.NoError(t, h.Cancel(id))
+				away++
+			}
+		}
+		require.Equal(t, 2, away)
+		time.Sleep(time.Second)
+		friend := func(r *Request) { r.Party, r.PartySize = "us", 2 }
+		a := h.enter("teams", friend)
+		time.Sleep(2 * time.Second)
+		h.progress(a)
+		b := h.enter("teams", friend)
+		time.Sleep(time.Second)
+		require.Equal(t, h.matched(a).Room, h.matched(b).Room)
+		require.Equal(t, []int{2, 2}, []int{h.matched(a).Team, h.matched(b).Team})
+		require.EqualValues(t, 1, h.stats.Matches.Load())
+	})
+}
+
+func TestWhoIsLeftIsNotAloneInALockedRoom(t *testing.T) {
+	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
+		comes, other := h.enter("duel", nil), h.enter("duel", nil)
+		time.Sleep(time.Second)
+		h.sit(comes)
+		match := h.matched(comes).Room
+		require.NoError(t, h.Cancel(other))
+		time.Sleep(29 * time.Second)
+		_, err := h.lobby.Join(lobby.JoinOptions{Room: match})
+		require.ErrorIs(t, err, lobby.ErrRoomLocked)
+		time.Sleep(3 * time.Second)
+		s, err := h.lobby.Quick("duel", lobby.QuickOptions{})
+		require.NoError(t, err)
+		require.Equal(t, match, s.Room().ID(), "quick matches find it")
+	})
+}
+
 func TestFriendsAreToldOfWhoLeaves(t *testing.T) {
 	inHall(t, lobby.Config{}, nil, func(t *testing.T, h *hall) {
 		friend := func(r *Request) { r.Party, r.PartySize = "friends", 2 }
@@ -770,6 +889,8 @@ func TestNobodyIsMatchedTwice(t *testing.T) {
 					mu.Lock()
 					require.False(t, seats[result.Ticket])
 					seats[result.Ticket] = true
+					_, ok := h.lobby.Take(strings.TrimPrefix(result.Ticket, "ticket ")) // else somebody may come in its place
+					require.True(t, ok)
 					rooms[result.Room]++
 					mu.Unlock()
 					return
@@ -778,7 +899,7 @@ func TestNobodyIsMatchedTwice(t *testing.T) {
 		}
 		wg.Wait()
 		require.Positive(t, cancelled.Load())
-		require.EqualValues(t, h.stats.Matches.Load()*4, h.stats.Matched.Load())
+		require.EqualValues(t, h.stats.Matches.Load()*4+h.stats.Backfilled.Load(), h.stats.Matched.Load())
 		require.Greater(t, len(seats), players/2)
 		for _, n := range rooms {
 			require.LessOrEqual(t, n, 4)

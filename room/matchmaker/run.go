@@ -67,7 +67,7 @@ func (m *Matchmaker) round(ctx context.Context, q *queue, now time.Time) {
 	default:
 	}
 	m.expire(now, q)
-	places := m.snapshot(now, q)
+	places := m.backfill(now, q, m.snapshot(now, q))
 	entries := make([]Entry, len(places))
 	for i, p := range places {
 		r := &p.request
@@ -153,6 +153,7 @@ func (m *Matchmaker) open(q *queue, match Match, places []*place) bool {
 		m.fail(q.kind, members, err)
 		return false
 	}
+	q.note(seats[0].Room().ID(), members)
 	m.cfg.Stats.Matches.Add(1)
 	m.cfg.Stats.Matched.Add(int64(len(members)))
 	for i, p := range members {

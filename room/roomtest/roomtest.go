@@ -243,6 +243,22 @@ func (r *Room) TryJoinAs(who room.Identity) (*Player, error) {
 	return r.join(room.Join{Who: who})
 }
 
+// Expected makes a tick in which the game learns that a player of that name was found in the queue, for a team that
+// Tick.Backfill asked for, and is on the way: see JoinAs. Whom a match is made of at first, the Config of NewSeeded says.
+func (r *Room) Expected(name string, team int) {
+	r.t.Helper()
+	r.manual.Room().Expected(room.Member{User: named(name).User, Team: team})
+	r.Tick(1)
+}
+
+// Absent makes a tick in which the game learns that the member of the match of that name will not come: an example of a user
+// who cancelled, or whose time is over.
+func (r *Room) Absent(name string) {
+	r.t.Helper()
+	r.manual.Room().Absent(named(name).User)
+	r.Tick(1)
+}
+
 // Watch makes a tick in which a spectator joins. Its World is nil until the first snapshot, which comes as late as the
 // kind's SpectatorDelay says.
 func (r *Room) Watch() *Player {

@@ -24,7 +24,7 @@ func (h *Host) queueMetrics() metrics.Queue {
 	q := &h.queueStats
 	return metrics.Queue{
 		Waiting: q.Waiting.Load(), Entered: q.Entered.Load(), Matched: q.Matched.Load(), Cancelled: q.Cancelled.Load(),
-		Vanished: q.Vanished.Load(), Matches: q.Matches.Load(), Starved: q.Starved.Load(), Failed: q.Failed.Load(),
+		Vanished: q.Vanished.Load(), Backfilled: q.Backfilled.Load(), Matches: q.Matches.Load(), Starved: q.Starved.Load(), Failed: q.Failed.Load(),
 	}
 }
 

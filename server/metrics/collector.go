@@ -93,6 +93,7 @@ var (
 	queueEntered = counter("queue_entered_total", "Players who entered a queue.")
 	queueLeft    = counter("queue_left_total", "Players who left a queue, by how: matched, cancelled, or vanished, nobody asking for them any more.", "cause")
 	queueMatches = counter("queue_matches_total", "Matches made of players in a queue.")
+	queueFilled  = counter("queue_backfilled_total", "Players matched into a running match that asked for them.")
 	queueFailed  = counter("queue_failures_total", "Matches whose players wait on: full, there being no place on the server, or broken, the game not having been made.", "reason")
 	matchWait    = histogram("match_wait_seconds", "From entering a queue to the match.")
 
@@ -253,6 +254,7 @@ func (c *collector) queue(s sink) {
 	s.put(queueLeft, q.Cancelled, "cancelled")
 	s.put(queueLeft, q.Vanished, "vanished")
 	s.put(queueMatches, q.Matches)
+	s.put(queueFilled, q.Backfilled)
 	s.put(queueFailed, q.Starved, "full")
 	s.put(queueFailed, q.Failed, "broken")
 }

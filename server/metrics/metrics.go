@@ -60,14 +60,15 @@ type Config struct {
 
 // Queue is what is read of those who wait for a match, over all queues.
 type Queue struct {
-	Waiting   int64 // players, now
-	Entered   int64 // players
-	Matched   int64 // players
-	Cancelled int64 // players who left
-	Vanished  int64 // players for whom nobody asked any more
-	Matches   int64
-	Starved   int64 // matches that found no place
-	Failed    int64 // matches whose game could not be made
+	Waiting    int64 // players, now
+	Entered    int64 // players
+	Matched    int64 // players
+	Cancelled  int64 // players who left
+	Vanished   int64 // players for whom nobody asked any more
+	Backfilled int64 // players who came into a running match
+	Matches    int64
+	Starved    int64 // matches that found no place
+	Failed     int64 // matches whose game could not be made
 }
 
 // NewRegistry returns a registry of all that cfg names, the Go runtime and the process. An author's own metrics
