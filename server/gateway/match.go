@@ -271,7 +271,7 @@ func quoted(names []string) string { return `"` + strings.Join(names, `", "`) + 
 func (g *Gateway) tooMany(err error) *refusal {
 	var e *quota.Error
 	if errors.As(err, &e) {
-		g.stats.countShare(e)
+		g.stats.CountShare(e)
 	}
 	return refusef(protocol.ErrTooMany, "%v", err).after(retryAfter)
 }

@@ -53,9 +53,10 @@ func (s *Stats) Each(f func(name, label, value string, n int64)) {
 }
 
 // shares are what users and addresses may have only so many of.
-var shares = [...]string{"connections", "seats", "rooms", "places in queues"}
+var shares = [...]string{"connections", "seats", "rooms", "places in queues", "sockets"}
 
-func (s *Stats) countShare(e *quota.Error) {
+// CountShare counts one who was refused for having as much as one may.
+func (s *Stats) CountShare(e *quota.Error) {
 	for i := range shares {
 		if shares[i] == e.What {
 			s.shares[i].Add(1)

@@ -126,6 +126,7 @@ func New(cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h.sockets = newSockets(cfg.MaxSockets, &h.gateway.Stats().Open, cfg.Log)
+	h.sockets.share(cfg.TrustProxies, h.gateway.Stats().CountShare)
 	h.metrics = h.newMetrics()
 	h.pulse = h.newPulse()
 	h.handler = h.sockets.screen(h.routes())

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/tickhall/tickhall/player/quota"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/server/api"
 	"github.com/tickhall/tickhall/server/metrics"
@@ -37,6 +39,10 @@ type sockets struct {
 	upgraded *atomic.Int64 // WebSocket connections
 	log      *slog.Logger
 
+	proxies   []netip.Prefix     // whose addresses are not a player's
+	shares    *quota.Counter     // sockets that were not upgraded
+	overShare func(*quota.Error) // counts one that was refused for its address
+
 	plain   atomic.Int64 // HTTP connections that were not upgraded
 	refused atomic.Int64 // sockets above the cap
 
@@ -49,6 +55,26 @@ type sockets struct {
 // newSockets returns a sockets of at most most sockets; 0 is as many as the process may have.
 func newSockets(most int, upgraded *atomic.Int64, log *slog.Logger) *sockets {
 	return &sockets{most: socketCap(most, fileLimit()), upgraded: upgraded, log: log, spares: map[net.Conn]struct{}{}}
+}
+
+// addressSockets is how many sockets that are not upgraded an address may have: 100 browsers hold 600. No address has more
+// than a quarter of all.
+const addressSockets = 2000
+
+// share limits what each address may have, but for proxies; refused counts who was refused.
+func (s *sockets) share(proxies []netip.Prefix, refused func(*quota.Error)) {
+	s.proxies, s.overShare = proxies, refused
+	s.shares = quota.New("sockets", quota.Limits{Address: int(min(addressSockets, max(s.most/4, 1))), Network: int(min(4*addressSockets, max(s.most/2, 1)))})
+}
+
+// holder is whose socket c is, as far as that is limited.
+func (s *sockets) holder(c net.Conn) quota.Holder {
+	a, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	addr := a.Addr().Unmap().WithZone("")
+	if err != nil || slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		return quota.Holder{}
+	}
+	return quota.Holder{Addr: addr}
 }
 
 // socketCap is the cap where most are asked for and the process may have limit descriptors, 0 for any number.
@@ -113,8 +139,16 @@ func exhausted(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// admit reports whether c may be served, as a spare one if it is above the cap, or took the place of a reserve.
+// admit reports whether c may be served: by what its address has, and as a spare one if it is above the cap, or took the place of a reserve.
 func (s *sockets) admit(c net.Conn, gaveUp bool) bool {
+	by := s.holder(c)
+	if err := s.shares.Take(by); err != nil {
+		var e *quota.Error
+		if errors.As(err, &e) {
+			s.overShare(e)
+		}
+		return false
+	}
 	over := s.plain.Load() + s.upgraded.Load() - s.most // of those before it
 	if over < 0 && !gaveUp {
 		return true
@@ -128,6 +162,7 @@ func (s *sockets) admit(c net.Conn, gaveUp bool) bool {
 		room = spareLimit
 	}
 	if len(s.spares) >= room {
+		s.shares.Give(by)
 		s.refillLocked()
 		return false
 	}
@@ -179,6 +214,7 @@ func (s *sockets) count(c net.Conn, state http.ConnState) {
 		s.plain.Add(1)
 	case http.StateClosed, http.StateHijacked: // those that are upgraded count there
 		s.plain.Add(-1)
+		s.shares.Give(s.holder(c))
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if _, ok := s.spares[c]; ok {

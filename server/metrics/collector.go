@@ -119,7 +119,7 @@ var gatewayMetrics = map[string]struct{ name, help string }{
 	"bytes_out":    {"sent_bytes_total", "Bytes sent over WebSocket, frame headers included."},
 	"congested":    {"sends_congested_total", "Messages not sent, an earlier one not having left yet."},
 	"silent":       {"connections_silent_total", "Connections that ended without a byte of a request."},
-	"too_many":     {"shares_refused_total", "Requests refused since a user or an address had as many as one may, by what of: connections, seats, rooms, places in queues."},
+	"too_many":     {"shares_refused_total", "Requests refused since a user or an address had as many as one may, by what of: connections, seats, rooms, places in queues, sockets that are no WebSocket."},
 	"refused":      {"refusals_total", "Requests refused before an upgrade, by the code of the answer."},
 	"closed":       {"connections_closed_total", "Connections closed, by the code of the farewell."},
 }
