@@ -26,7 +26,7 @@ const audit = `(() => {
 	const faults = [], all = (what) => [...document.querySelectorAll(what)], seen = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 	const name = (e) => (e.getAttribute("aria-label") ?? "") + (e.getAttribute("aria-labelledby") ?? "") + e.textContent.trim() + [...(e.labels ?? [])].map((l) => l.textContent).join("") + [...e.querySelectorAll("img")].map((i) => i.alt).join("");
 	if (all("h1").length !== 1) faults.push("h1: " + all("h1").length);
-	if (all("main").filter(seen).length !== 1) faults.push("main: " + all("main").filter(seen).length);
+	if (all("main:not([role])").filter(seen).length !== 1) faults.push("main: " + all("main:not([role])").filter(seen).length);
 	let level = 0;
 	for (const h of all("h1, h2, h3").filter((e) => !e.closest("dialog, aside") && e.checkVisibility())) {
 		if (Number(h.tagName[1]) > level + 1) faults.push("heading after h" + level + ": " + h.outerHTML);

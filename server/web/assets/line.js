@@ -1,7 +1,7 @@
 // The truth about the line to a room: a chip while the server owes a sign, a dimmed page when what stands there is old, how long
 // the seat is kept while it is lost, and what is gone when another seat was all that there was.
 
-import { announce, node, write } from "./page.js";
+import { announce, messages, node, write } from "./page.js";
 import { unreachable } from "./entry.js";
 import { seconds } from "./words.js";
 
@@ -54,7 +54,8 @@ function show(silence, away) {
     const chip = node("p", "line-chip"), said = node("p", "unseen");
     chip.setAttribute("aria-hidden", "true"); // it changes all the time
     said.setAttribute("role", "status");
-    document.body.append(chip, said);
+    messages().prepend(chip);
+    document.body.append(said);
     shown = { chip, said };
   }
   shown.chip.hidden = silence < CHIP_AFTER;

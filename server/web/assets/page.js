@@ -100,7 +100,7 @@ async function copy(words) {
   }
 }
 
-const ANNOUNCED_FOR = 12_000; // milliseconds
+const ANNOUNCED_FOR = 60_000; // milliseconds: readers differ
 
 /**
  * Shows what the server's operator says to all: the event "notice" whose body is a string, or has a string `text` and nothing that
