@@ -172,7 +172,7 @@ func TestRequestAtFaultIsToldWhatToChange(t *testing.T) {
 		{"POST", "message", `{"to": {"all": true}}`, 400, "event name"},
 		{"POST", "message", `{"name": "` + long + `", "to": {"all": true}}`, 400, "event name"},
 		{"POST", "message", `{"name": "a", "body": "` + strings.Repeat("x", 5000) + `", "to": {"all": true}}`, 400, "at most 4096"},
-		{"POST", "message", `{"name": "a", "body": ` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `, "to": {"all": true}}`, 400, "does not travel"},
+		{"POST", "message", `{"name": "a", "body": ` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `, "to": {"all": true}}`, 400, "nested too deeply"},
 		{"POST", "message", `{"name": "a", "body": 1e999, "to": {"all": true}}`, 400, "too large"},
 		{"POST", "message", `{"name": "a", "to": {"room": "none"}}`, 404, "there is no room"},
 		{"POST", "message", strings.Repeat(" ", maxBody+1), 400, "larger than 16384 bytes"},
