@@ -34,6 +34,7 @@ const (
 	CodeReplaced  Code = 4203 // the same seat was taken by a newer connection
 	CodeRefused   Code = 4204 // the game refused the join
 	CodeRoomEnded Code = 4205 // the room ended as it should; a result may stand in the BYE
+	CodeIdle      Code = 4206 // the player did nothing for longer than this kind of room allows
 )
 
 // Advice is what a client does after a connection ended.
@@ -65,7 +66,7 @@ var codeNames = map[Code]string{
 	CodeNormal: "normal", CodeSlowReader: "slow_reader", CodePongTimeout: "pong_timeout", CodeUnacknowledged: "unacknowledged",
 	CodeLost: "lost", CodeRoomFailed: "room_failed", CodeRoomStuck: "room_stuck",
 	CodeShuttingDown: "shutting_down", CodeGone: "gone", CodeProtocol: "protocol", CodeFlood: "flood",
-	CodeKicked: "kicked", CodeReplaced: "replaced", CodeRefused: "refused", CodeRefusedNow: "refused_now", CodeRoomEnded: "room_ended",
+	CodeKicked: "kicked", CodeReplaced: "replaced", CodeRefused: "refused", CodeRefusedNow: "refused_now", CodeRoomEnded: "room_ended", CodeIdle: "idle",
 }
 
 // String is the code's name in metrics and logs, such as "slow_reader".

@@ -132,6 +132,7 @@ const (
 	CauseLost                    // the connection was lost and did not come back within the grace period
 	CauseKicked                  // the game or an operator removed the player
 	CauseEnded                   // the room ended
+	CauseIdle                    // the player did nothing for Kind.IdleFor
 )
 
 func (c Cause) String() string {
@@ -142,6 +143,8 @@ func (c Cause) String() string {
 		return "lost"
 	case CauseKicked:
 		return "kicked"
+	case CauseIdle:
+		return "idle"
 	case CauseEnded:
 		return "ended"
 	}

@@ -42,6 +42,10 @@ type Kind[In any] struct {
 	EmptyFor   time.Duration // how long a room stays in which nobody is, nor has a place held; 30 s by default, None to end it at once
 	Grace      time.Duration // how long the seat of a lost player is kept; 20 s by default, None to give it up at once
 
+	// IdleFor is after how long a player is removed who sends no message, and no input that differs from
+	// the one before; never by default. Leave gets CauseIdle.
+	IdleFor time.Duration
+
 	// MaxMemory is how many bytes the room's tables may take on the server, their newest snapshots
 	// included; 256 MiB by default. A room that takes more is ended, so that it can't take the others'
 	// memory: what players may add to the world is for the game to bound, by a share for each of them.
@@ -142,6 +146,7 @@ type Spec struct {
 	OnDemand           bool
 	MaxPlayers         int
 	EmptyFor, Grace    time.Duration // 0: none
+	IdleFor            time.Duration // 0: for ever
 	MaxMemory          int
 	Backlog            int
 	Spectators         int
@@ -165,7 +170,7 @@ func (k Kind[In]) spec() *Spec {
 	s := &Spec{
 		Name: k.Name, Title: k.Title, About: k.About, TickRate: k.TickRate, OnDemand: k.OnDemand,
 		MaxPlayers: k.MaxPlayers, EmptyFor: k.EmptyFor, Grace: k.Grace,
-		MaxMemory: k.MaxMemory, Backlog: k.Backlog, Spectators: k.Spectators, SpectatorDelay: k.SpectatorDelay,
+		IdleFor: k.IdleFor, MaxMemory: k.MaxMemory, Backlog: k.Backlog, Spectators: k.Spectators, SpectatorDelay: k.SpectatorDelay,
 	}
 	if k.Queue != nil {
 		rules := k.Queue.withDefaults()
@@ -190,6 +195,7 @@ func (k Kind[In]) spec() *Spec {
 	fault(s.MaxPlayers < 1 || s.MaxPlayers > MaxMaxPlayers, "MaxPlayers %d is not within 1 to %d", s.MaxPlayers, MaxMaxPlayers)
 	fault(s.EmptyFor < 0, "EmptyFor is negative: use room.None to end a room as soon as it is empty")
 	fault(s.Grace < 0, "Grace is negative: use room.None to give a lost player's seat up at once")
+	fault(s.IdleFor < 0, "IdleFor is negative")
 	fault(s.MaxMemory < 0, "MaxMemory is negative")
 	fault(s.Backlog < minBacklog || s.Backlog > maxBacklog, "Backlog %d is not within %d to %d bytes", s.Backlog, minBacklog, maxBacklog)
 	fault(s.Spectators < 0 || s.Spectators > MaxMaxPlayers, "Spectators %d is not within 0 to %d", s.Spectators, MaxMaxPlayers)

@@ -111,6 +111,9 @@ func (r *Room) nextDue() time.Time {
 		if s.conn == nil && s.awayUntil.Before(next) {
 			next = s.awayUntil
 		}
+		if idle := s.activeAt.Add(r.spec.IdleFor); s.conn != nil && r.spec.IdleFor > 0 && idle.Before(next) {
+			next = idle
+		}
 	}
 	if least := r.clock.Next(); next.Before(least) {
 		return least
@@ -323,6 +326,9 @@ func (r *Room) deliver(now time.Time) error {
 		case s.conn == nil && !now.Before(s.awayUntil):
 			count(&r.cfg.Stats.Expired, &r.counts.Expired)
 			err = r.leave(s, CauseLost, protocol.CodeGone, "")
+		case s.idle(now):
+			count(&r.cfg.Stats.Idle, &r.counts.Idle)
+			err = r.leave(s, CauseIdle, protocol.CodeIdle, "you did nothing for too long: join again when you are back")
 		}
 		if err != nil {
 			return err
@@ -375,6 +381,9 @@ func (r *Room) isEnding() bool { return r.stop.Load() != nil || r.core.ended || 
 // newSeat is what every seat begins as, a spectator's too.
 func (r *Room) newSeat(j Join) *seat {
 	s := &seat{room: r, pass: newPass(), released: j.Released, conn: j.Conn, welcome: true}
+	if r.spec.IdleFor > 0 {
+		s.see = s.noteInput
+	}
 	s.session = player.NewSession(j.Who.User, j.Who.Name, s, r.cfg.Limits, r.cfg.PlayerStats)
 	s.session.Room, s.session.Kind = r.id, r.spec.Name
 	s.backlog.limit = r.spec.Backlog
@@ -436,6 +445,7 @@ func (r *Room) resume(s *seat, v Resume) error {
 		old.Close(protocol.CodeReplaced, "this seat was taken over by a newer connection", nil)
 	}
 	s.conn, s.welcome, s.resumed, s.ended = v.Conn, true, true, false
+	s.stirred.Store(true)
 	if !s.player.away {
 		return nil
 	}

@@ -38,7 +38,8 @@ type stepper interface {
 
 // feeder is one player's inputs without their type.
 type feeder interface {
-	decode(h protocol.InputHead, n int, r *wire.Reader, stats *player.Stats) error
+	// decode gives each input as it came to see, if that is not nil.
+	decode(h protocol.InputHead, n int, r *wire.Reader, stats *player.Stats, see func(input []byte)) error
 	consumed() (seq uint32, slack int)
 }
 
@@ -140,7 +141,7 @@ func (f *feed[In]) takeEntries(entries []player.Entry[In]) {
 func (f *feed[In]) consumed() (seq uint32, slack int) { return f.entry.Seq, f.slack }
 
 // decode runs on the reader's goroutine.
-func (f *feed[In]) decode(h protocol.InputHead, n int, r *wire.Reader, stats *player.Stats) error {
+func (f *feed[In]) decode(h protocol.InputHead, n int, r *wire.Reader, stats *player.Stats, see func(input []byte)) error {
 	newest := f.inbox.Newest()
 	if int64(h.Seq)+int64(n)-1 > int64(newest)+protocol.MaxSeqJump {
 		return protocol.Closef(protocol.CodeProtocol, "input %d is too far ahead of %d", int64(h.Seq)+int64(n)-1, newest)
@@ -148,8 +149,12 @@ func (f *feed[In]) decode(h protocol.InputHead, n int, r *wire.Reader, stats *pl
 	f.decoder.Reset(r, wire.MaxInboundDepth-1)
 	for i := range n {
 		f.scratch = player.Entry[In]{Seq: h.Seq + uint32(i), View: h.View}
+		rest := r.Rest()
 		if err := f.runner.codec.Decode(&f.decoder, unsafe.Pointer(&f.scratch.Value)); err != nil {
 			return protocol.Malformed(protocol.KindInput, err)
+		}
+		if see != nil {
+			see(r.Last(rest - r.Rest()))
 		}
 		stale, merged := f.inbox.Put(f.scratch, f.mergeWaiting)
 		if stale {

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,11 +26,16 @@ type seat struct {
 	leaving atomic.Bool
 	kicked  atomic.Pointer[string]
 	limited atomic.Bool
+	stirred atomic.Bool // the player has done something
 	unheard atomic.Bool // an event that the player has caused was not kept for its recipient
+
+	see       func(input []byte) // noteInput, nil unless the kind has IdleFor
+	lastInput []byte             // as it came; the reader's
 
 	// The room's goroutine owns the rest.
 	conn      player.Conn // nil while away
 	awayUntil time.Time
+	activeAt  time.Time    // when the player was last known to do something
 	world     *state.World // what the player sees of it is the view
 	view      *state.View
 	backlog   backlog
@@ -54,7 +60,7 @@ func (s *seat) Inputs(h protocol.InputHead, n int, r *wire.Reader) error {
 	if s.feed == nil {
 		return protocol.Closef(protocol.CodeProtocol, "a spectator sends no inputs")
 	}
-	if err := s.feed.decode(h, n, r, s.room.cfg.PlayerStats); err != nil {
+	if err := s.feed.decode(h, n, r, s.room.cfg.PlayerStats, s.see); err != nil {
 		return err
 	}
 	if s.room.spec.OnDemand {
@@ -71,8 +77,25 @@ func (s *seat) Message(request uint32, name, body []byte) error {
 			return protocol.Closef(protocol.CodeFlood, "too many messages wait for the room")
 		}
 	}
+	s.stirred.Store(true)
 	s.room.nudge()
 	return nil
+}
+
+// noteInput notes whether an input differs from the one before: a page sends one per tick, whoever sits at it.
+func (s *seat) noteInput(input []byte) {
+	if !bytes.Equal(input, s.lastInput) {
+		s.lastInput = append(s.lastInput[:0], input...)
+		s.stirred.Store(true)
+	}
+}
+
+// idle reports whether the player has done nothing for too long.
+func (s *seat) idle(now time.Time) bool {
+	if s.activeAt.IsZero() || s.stirred.Swap(false) {
+		s.activeAt = now
+	}
+	return s.room.spec.IdleFor > 0 && s.conn != nil && now.Sub(s.activeAt) >= s.room.spec.IdleFor
 }
 
 // Limited implements player.Receiver.

@@ -26,6 +26,7 @@ type Stats struct {
 	Resumes atomic.Int64
 	Leaves  atomic.Int64 // seats given up, for whatever cause
 	Expired atomic.Int64 // of these: the grace period was over
+	Idle    atomic.Int64 // and these: the player did nothing for Kind.IdleFor
 
 	Snapshots             atomic.Int64 // sent
 	Keyframes             atomic.Int64 // of these
@@ -82,11 +83,11 @@ type KindStats struct {
 	RTT          *Histogram         // nanoseconds: each connected player's shortest of the last 5 to 10 s, about once a second
 	Staleness    *Histogram         // nanoseconds: how old the world is that each connected player is known to have, about once a second; none of OnDemand rooms
 
-	Joins, Refused, Resumes, Leaves, Expired atomic.Int64 // as in Stats
-	Panics                                   atomic.Int64
-	Snapshots, Keyframes                     atomic.Int64
-	SkippedCongested, SkippedUnacknowledged  atomic.Int64
-	SendFailed                               atomic.Int64
+	Joins, Refused, Resumes, Leaves, Expired, Idle atomic.Int64 // as in Stats
+	Panics                                         atomic.Int64
+	Snapshots, Keyframes                           atomic.Int64
+	SkippedCongested, SkippedUnacknowledged        atomic.Int64
+	SendFailed                                     atomic.Int64
 
 	// The lobby counts these.
 	Opened, Ended, Stuck, Slow, Broken atomic.Int64

@@ -1608,7 +1608,7 @@ const ROOM_EVENTS = ["snapshot", "state", "event", "dropped", "error", "desync",
 const CLOSE_CODES = {
   1000: "normal", 4000: "slow_reader", 4001: "pong_timeout", 4002: "unacknowledged", 4003: "lost",
   4100: "room_failed", 4101: "room_stuck", 4102: "shutting_down", 4103: "gone", 4105: "refused_now",
-  4200: "protocol", 4201: "flood", 4202: "kicked", 4203: "replaced", 4204: "refused", 4205: "room_ended",
+  4200: "protocol", 4201: "flood", 4202: "kicked", 4203: "replaced", 4204: "refused", 4205: "room_ended", 4206: "idle",
 };
 
 /** @param {number} code @returns {Advice} */

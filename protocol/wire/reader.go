@@ -56,6 +56,9 @@ func (r *Reader) Rest() int {
 	return len(r.b) - r.i
 }
 
+// Last is the last n bytes that were read. They alias the input.
+func (r *Reader) Last(n int) []byte { return r.b[r.i-n : r.i] }
+
 // Fail records err as the Reader's fault, unless it has one.
 func (r *Reader) Fail(err error) {
 	if r.err == nil {

@@ -75,6 +75,7 @@ var (
 	joinsRefused = counter("joins_refused_total", "Joins refused by a game or a full room.", "kind")
 	resumes      = counter("resumes_total", "Seats resumed by a new connection.", "kind")
 	leaves       = counter("leaves_total", "Seats given up, for whatever cause.", "kind")
+	idleRemoved  = counter("players_idle_total", "Seats given up since their player did nothing for longer than the kind allows.", "kind")
 	graceExpired = counter("grace_expired_total", "Seats given up since their player did not come back in time.", "kind")
 
 	snapshots        = counter("snapshots_total", "Snapshots sent, one per player and tick.", "kind")
@@ -232,6 +233,7 @@ func (c *collector) ticks(s sink) {
 		s.put(resumes, k.Resumes.Load(), kind)
 		s.put(leaves, k.Leaves.Load(), kind)
 		s.put(graceExpired, k.Expired.Load(), kind)
+		s.put(idleRemoved, k.Idle.Load(), kind)
 		s.put(snapshots, k.Snapshots.Load(), kind)
 		s.put(keyframes, k.Keyframes.Load(), kind)
 		s.put(snapshotsSkipped, k.SkippedCongested.Load(), kind, "congested")

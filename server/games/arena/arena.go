@@ -20,6 +20,7 @@ var Kind = room.Kind[Move]{
 	About:      "Every ship for itself: dodge, aim, and be the first to twenty.",
 	TickRate:   tickRate,
 	MaxPlayers: 24,
+	IdleFor:    10 * time.Minute, // a seat is somebody else's then
 	Spectators: 50,
 	Queue: &room.QueueRules{
 		Teams: 8, TeamSize: 1, MinPlayers: 2, LateAfter: 10 * time.Second, Skill: room.SkillClaim("rating", 1500),
