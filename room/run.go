@@ -269,15 +269,16 @@ func (r *Room) deliver(now time.Time) error {
 		default:
 		}
 	}
+	results := r.takeResults()
 	if err := r.deliverRoster(); err != nil { // before the mailbox, in which a member may ask for the seat
 		return err
 	}
-	for range len(r.mailbox) { // what comes meanwhile waits for the next tick
+	for range len(r.mailbox) { // what comes meanwhile waits for the next tick, as the results of what is begun in this one
 		if err := (<-r.mailbox).deliver(r, now); err != nil {
 			return err
 		}
 	}
-	for _, result := range r.takeResults() {
+	for _, result := range results {
 		r.working--
 		if err := r.command(&result); err != nil {
 			return err

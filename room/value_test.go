@@ -92,7 +92,7 @@ func TestMessagesAndInputsObeyTheSameRules(t *testing.T) {
 		"in a list":           {any_{"items": []any{nil, any_{"x": "far"}}}, `field "items[1].x": a str does not fit float32`},
 		"in a map":            {any_{"votes": any_{"Bob": -1}}, `field "votes[Bob]": -1 does not fit uint8`},
 		"bytes for text":      {any_{"text": []byte{0xff, 0xfe}}, `field "text": a bin does not fit string`},
-		"invalid text":        {any_{"text": "\xff\xfe"}, `field "text": string is not valid UTF-8`},
+		"invalid text":        {any_{"text": "\xff\xfe"}, `field "text": a str that is not valid UTF-8 does not fit string`},
 		"a bool as a key":     {any_{"votes": map[bool]int{true: 1}}, `field "votes[key]": a bool does not fit string`},
 		"a key of 64 bits":    {any_{"votes": map[uint64]int{1 << 60: 1}}, `53 bits`},
 		"an unknown field":    {any_{"cards": 1}, `there is no field "cards": want card, count`},

@@ -1,6 +1,7 @@
 package body
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -325,7 +326,9 @@ func (n *node) text(d *Decoder, p *string) bool {
 // str reads a str.
 func (n *node) str(d *Decoder) ([]byte, bool) {
 	s := d.r.String()
-	if err := d.r.Err(); err != nil {
+	if err := d.r.Err(); errors.Is(err, wire.ErrUTF8) {
+		return nil, d.fail(err, "a str that is not valid UTF-8 does not fit %s", n.wants())
+	} else if err != nil {
 		return nil, d.broken()
 	}
 	return s, d.allocate(1, uintptr(len(s)))

@@ -85,6 +85,8 @@ var (
 	staleness        = histogram("staleness_seconds", "How old the world is that a connected player is known to have: the age of the newest snapshot that was acknowledged, about once a second. None of rooms that tick on demand.", "kind")
 	rtt              = histogram("rtt_seconds", "From a snapshot's sending to its acknowledgement: each player's shortest of the last 5 to 10 seconds, about once a second.", "kind")
 
+	unsendable = counter("unsendable_values_total", "Values that games meant to send or to list and that can't be: dropped, and logged once for each event and reason.", "kind")
+
 	messagesDropped   = counter("messages_dropped_total", "Messages from players that were dropped: over the rate limit, or too many typed messages waiting.", "reason")
 	messagesMalformed = counter("messages_malformed_total", "Messages that ended their connection, being what the protocol does not allow.")
 	inputsStale       = counter("inputs_stale_total", "Inputs dropped, their number having been received before.")
@@ -218,6 +220,7 @@ func (c *collector) ticks(s sink) {
 		}
 		s.seconds(tickLateness, k.Lateness, kind)
 		s.put(tickOverruns, k.Overruns.Load(), kind)
+		s.put(unsendable, k.Unsendable.Load(), kind)
 		s.value(tickSkipped, time.Duration(k.SkippedNanos.Load()).Seconds(), kind)
 		s.histogram(snapshotSize, k.Size, 1, kind)
 		s.seconds(rtt, k.RTT, kind)

@@ -112,6 +112,7 @@ func TestCountersOfEveryPartAreServed(t *testing.T) {
 	cfg.Room.Kind("duel").SkippedCongested.Store(3)
 	cfg.Room.Panics.Store(4)
 	cfg.Room.Kind("duel").SkippedNanos.Store(int64(1500 * time.Millisecond))
+	cfg.Room.Kind("duel").Unsendable.Store(14)
 	cfg.Player.Limited.Store(5)
 	cfg.Gateway.BytesOut.Store(6)
 	cfg.Gateway.Panics.Store(7)
@@ -132,6 +133,7 @@ func TestCountersOfEveryPartAreServed(t *testing.T) {
 		`tickhall_queue_failures_total{reason="full"} 11`,
 		`tickhall_refusals_total{code="rate_limited"} 0`,
 		`tickhall_log_lines_dropped_total 12`,
+		`tickhall_unsendable_values_total{kind="duel"} 14`,
 		`tickhall_sockets_refused_total 13`,
 		`tickhall_build_info{goversion="go1.26",revision="abc",version="v1.2.3"} 1`,
 		`tickhall_connections_closed_total{code="kicked"} 0`,
