@@ -37,6 +37,7 @@ type entry struct {
 	watching int                // places of spectators, held and taken
 	listed   bool
 	locked   bool // by the lobby; the game may have locked the room besides
+	barred   bool // by Lock: a match takes nobody from the queue either
 	visited  bool // somebody took a seat, if not for long
 	closing  bool
 	stuck    bool

@@ -303,7 +303,7 @@ func (l *Lobby) List() []room.Info {
 	return list
 }
 
-// Lock keeps new players out of a room, or lets them in again; a room that its game has locked stays so. Seats that are
+// Lock keeps new players, those from the queue included, out of a room, or lets them in again; a room that its game has locked stays so. Seats that are
 // held for players on their way are released, so that their clients match again; spectators may come. False: there is no such
 // room.
 func (l *Lobby) Lock(id string, locked bool) bool {
@@ -311,7 +311,7 @@ func (l *Lobby) Lock(id string, locked bool) bool {
 	defer l.mu.Unlock()
 	e := l.rooms[CleanID(id)]
 	if e != nil {
-		e.locked = locked
+		e.locked, e.barred = locked, locked
 		for _, s := range l.held {
 			if locked && s.entry == e && !s.spectate {
 				l.releaseLocked(s)

@@ -35,7 +35,7 @@ func (l *Lobby) Matches(name string) ([]Wanting, error) {
 // wantedLocked is what a match asks for, as far as the server can give it.
 func (l *Lobby) wantedLocked(e *entry) []int {
 	info := e.room.Info()
-	if l.draining || e.full() || info.Expected != e.expected { // who was placed last is not known to the game yet
+	if l.draining || e.barred || e.full() || info.Expected != e.expected { // who was placed last is not known to the game yet
 		return nil
 	}
 	return info.Wanted
@@ -50,7 +50,7 @@ func (l *Lobby) Place(id string, m Member) (*Seat, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !e.match || !slices.Contains(e.room.Info().Wanted, m.Team):
+	case !e.match || e.barred || !slices.Contains(e.room.Info().Wanted, m.Team):
 		return nil, ErrRoomLocked
 	case l.strained || l.players >= l.cfg.MaxPlayers || e.full():
 		return nil, ErrFull
@@ -70,7 +70,7 @@ func (l *Lobby) Place(id string, m Member) (*Seat, error) {
 // openLocked opens the rooms of matches to everybody in which one player at the most has been left for a while, and for which
 // nobody was found in the queue: otherwise the player would sit in a locked room for ever.
 func (l *Lobby) openLocked(e *entry, now time.Time) (opened bool) {
-	if !e.match || !e.locked || e.seats > 1 || len(e.room.Info().Wanted) == 0 {
+	if !e.match || !e.locked || e.barred || e.seats > 1 || len(e.room.Info().Wanted) == 0 {
 		e.alone = time.Time{}
 		return false
 	}
