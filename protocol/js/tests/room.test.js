@@ -610,6 +610,57 @@ test("what can't be read again and again ends it", async () => {
   assert.equal(room.stats.faults, 5);
 });
 
+test("however often it is woken, one attempt is under way", async () => {
+  const { fake, room, ws } = await joined();
+  const wakeAll = () => {
+    for (const type of ["online", "offline", "pageshow"]) fake.window.dispatchEvent(new Event(type));
+    for (const type of ["visibilitychange", "resume"]) fake.window.document.dispatchEvent(new Event(type));
+  };
+  const matches = () => fake.requests.filter((r) => r.url.endsWith("/v1/match")).length;
+  ws.lose(4103);
+  wakeAll();
+  wakeAll(); // while the match is under way
+  await settle();
+  wakeAll(); // while the WebSocket opens
+  assert.deepEqual([matches(), fake.sockets.length], [2, 2]);
+  fake.socket.lose();
+  wakeAll();
+  await settle(); // the probe has answered
+  wakeAll();
+  await settle();
+  assert.equal(fake.sockets.length, 3);
+  wakeAll();
+  await fake.advance(5000);
+  assert.equal(fake.sockets.length, 3);
+  fake.socket.deliver(welcome(), [KEY, 1, 1, 1, 1, [], [], []]);
+  assert.equal(room.state, "joined");
+  wakeAll();
+  await settle();
+  assert.equal(fake.sockets.length, 3, "a connection that stands is asked for a sign, not made again");
+  await Promise.all([room.leave(), fake.advance(2000)]);
+  wakeAll();
+  assert.deepEqual([fake.sockets.length, fake.timers.size], [3, 0]);
+});
+
+test("a server that stops in the middle of a match, or refuses for now, is asked again", async () => {
+  const { fake, room, ws } = await joined(), { answer } = fake, seen = watch(room, "reconnecting");
+  ws.lose(4102);
+  for (const [given, delay] of [
+    [new Error("reset"), 200], [{ status: 503, body: { code: "shutting_down", message: "no" }, retryAfter: "5" }, 5320],
+    [{ status: 429, body: { code: "rate_limited", message: "no" }, retryAfter: "2" }, 2512], [{ status: 502 }, 600], [{ status: 503, retryAfter: "9999999999" }, 60_600],
+  ]) {
+    const before = seen.length;
+    fake.answer = () => given;
+    await fake.advance(seen.at(-1)[1].delay);
+    assert.equal(seen.length, before + 1);
+    assert.equal(Math.round(seen.at(-1)[1].delay), delay);
+  }
+  fake.answer = answer;
+  await fake.advance(60_600);
+  fake.socket.deliver(welcome(), [KEY, 1, 1, 1, 1, [], [], []]);
+  assert.equal(room.state, "joined");
+});
+
 test("a silent connection is given up", async () => {
   const { fake, room, ws } = await joined();
   await fake.advance(9000);
