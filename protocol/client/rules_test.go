@@ -85,8 +85,8 @@ type pacerStep struct {
 }
 
 type motionCase struct {
-	Note      string `json:"note"`
-	Rate      int    `json:"rate"`
+	Note      string  `json:"note"`
+	Rate      int     `json:"rate"`
 	Snapshots []mover `json:"snapshots"` // numbers of the wire
 	Shown     []mover `json:"shown"`     // in the game's units
 }

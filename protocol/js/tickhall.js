@@ -3008,6 +3008,9 @@ export class Room {
         throw invalid(`an input has no "${key}": this room's have ${this.inputs.map(({ name }) => name).join(", ") || "no fields"}`);
       }
     }
+    for (const key of keys) {
+      if (typeof input[key] === "number" && !Number.isFinite(input[key])) throw invalid(`an input's "${key}" is ${input[key]}: no room takes that`);
+    }
     // Without gaps the names need not be sent.
     const bytes = encode(keys.length === this.inputs.length ? this.inputs.map(({ name }) => input[name]) : input, MAX_DEPTH_OUT - 1);
     if (bytes.length > MAX_INBOUND - 32) throw new TickhallError("too_large", `an input takes ${bytes.length} bytes`);

@@ -211,6 +211,9 @@ func TestConnectionEnds(t *testing.T) {
 		{name: "a reason that is too long for a close frame", do: func(e *edge, c *client) {
 			e.room.connection().Close(protocol.CodeKicked, strings.Repeat("é", 100), nil)
 		}, code: protocol.CodeKicked, says: strings.Repeat("é", 100), label: "kicked", lost: 1},
+		{name: "a reason that is no text", do: func(e *edge, c *client) {
+			e.room.connection().Close(protocol.CodeKicked, "be \xff\xfenice", nil)
+		}, code: protocol.CodeKicked, says: "be \ufffdnice", label: "kicked", lost: 1},
 		{name: "the server stops", do: func(e *edge, c *client) { require.NoError(c.t, e.Close(context.Background())) },
 			code: protocol.CodeShuttingDown, says: "stopping", label: "shutting_down", lost: 1},
 	} {

@@ -1004,3 +1004,30 @@ test("an id that another entity has by now is a leave and an enter, after a KEY 
   fake.socket.deliver([KEY, 91, 91, 1, 1, [], [7, 81, 64, 10, "Eve", 1], []]);
   assert.deepEqual(seen.slice(2), [["change", 7, "Eve"]], "the next KEY says nothing of it");
 });
+
+test("what no server takes is refused before it is sent", async () => {
+  const { room } = await joined();
+  const nest = (levels) => (levels === 0 ? 1 : [nest(levels - 1)]);
+  assert.doesNotThrow(() => room.send("say", nest(15)));
+  assert.throws(() => room.send("say", nest(16)), { code: "invalid" });
+  assert.throws(() => room.send("say", { a: nest(15) }), { code: "invalid" });
+  for (const bad of [NaN, Infinity]) assert.throws(() => room.input({ DX: bad }), { code: "invalid" });
+});
+
+test("an event may be as deep as a server's message, and no deeper", async () => {
+  const { room, ws } = await joined(), events = watch(room, "event");
+  const event = (levels) => Uint8Array.from([0x94, EVENT, 1, 0xa1, 0x78, ...new Array(levels).fill(0x91), 0xc0]).buffer;
+  ws.raw(event(31));
+  assert.equal(events.length, 1);
+  assert.equal(room.stats.faults, 0);
+  ws.raw(event(32));
+  assert.equal(room.stats.faults, 1);
+});
+
+test("a map keyed by what JavaScript has not is a fault", async () => {
+  for (const key of [[0xc3], [0xc0], [0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0]]) {
+    const { room, ws } = await joined();
+    ws.raw(Uint8Array.from([0x94, EVENT, 1, 0xa1, 0x78, 0x81, ...key, 1]).buffer);
+    assert.equal(room.stats.faults, 1);
+  }
+});
