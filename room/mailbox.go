@@ -125,7 +125,7 @@ func (p *resumePost) deliver(r *Room, now time.Time) error {
 	s := of.seat
 	count(&r.cfg.Stats.Resumes, &r.counts.Resumes)
 	r.tokens.renew(s, of.serial)
-	err := r.resume(s, p.Resume)
+	err := r.resume(s, p.Resume, of.serial != 0)
 	if err != nil {
 		p.give(nil, ErrClosed)
 		return err
@@ -148,7 +148,10 @@ func (p *lostPost) deliver(r *Room, now time.Time) error {
 	}
 	for _, s := range r.seats {
 		if s.session == p.session {
-			s.conn = nil
+			r.tokens.settle(s, s.session.Flow.Acked())
+			if s.conn = nil; !s.met {
+				r.tokens.haunt(s)
+			}
 			s.awayUntil = now.Add(r.spec.Grace)
 			return r.command(&command{op: opAway, player: s.player.number})
 		}

@@ -63,7 +63,7 @@ func TestRandomLivesOfPlayers(t *testing.T) {
 			for i, l := range lives {
 				if l == nil {
 					if rnd.IntN(20) == 0 {
-						c, s := r.join("p")
+						c, s := r.join(fmt.Sprint("p", joined)) // users differ: one would take over a seat that it never heard of
 						joined++
 						lives[i] = &life{c: c, s: s, first: -1}
 					}

@@ -294,6 +294,9 @@ type Join struct {
 	Who      Identity
 	Conn     player.Conn
 	Spectate bool // watch without a seat
+	// Place names the reservation, as a ticket does. Until the client has acknowledged a snapshot, Resume takes it in place of a
+	// token, and begins anew: the connection may have been lost before the WELCOME came. Unique; "" for none.
+	Place string
 	// Released is called exactly once, when the seat is free again; also if Join fails.
 	Released func()
 }
@@ -337,6 +340,10 @@ func (r *Room) CheckToken(token string) error {
 	}
 	return nil
 }
+
+// Haunted reports whether a user has a seat here that its client does not know of, since the connection was lost too early.
+// The user's next Join takes it over, even if the room is full or locked. It waits for no tick.
+func (r *Room) Haunted(user string) bool { return user != "" && r.tokens.ghost(user) != nil }
 
 // Lost tells that c, which was s's connection, has ended.
 func (r *Room) Lost(s *player.Session, c player.Conn) {

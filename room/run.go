@@ -352,6 +352,9 @@ func (r *Room) join(j Join) (s *seat, refused, err error) {
 	if r.isEnding() {
 		return nil, ErrClosed, nil
 	}
+	if g := r.tokens.ghost(j.Who.User); g != nil && j.Who.User != "" {
+		return g, nil, r.takeOver(g, j)
+	}
 	if len(r.seats) >= r.spec.MaxPlayers {
 		return nil, ErrFull, nil
 	}
@@ -385,6 +388,7 @@ func (r *Room) newSeat(j Join) *seat {
 	if r.spec.IdleFor > 0 {
 		s.see = s.noteInput
 	}
+	s.pass.place = j.Place
 	s.session = player.NewSession(j.Who.User, j.Who.Name, s, r.cfg.Limits, r.cfg.PlayerStats)
 	s.session.Room, s.session.Kind = r.id, r.spec.Name
 	s.backlog.limit = r.spec.Backlog
@@ -430,8 +434,21 @@ func sees(seer Seer, p *Player) func(table int, id stateID) bool {
 	return func(table int, id stateID) bool { return seer.Sees(p, table, id) }
 }
 
-// resume gives s a new connection. An error is the game's panic.
-func (r *Room) resume(s *seat, v Resume) error {
+// takeOver gives a seat that its client has never heard of to the same user, who has come again.
+func (r *Room) takeOver(s *seat, j Join) error {
+	r.tokens.hide(s)
+	s.pass = newPass()
+	s.pass.place = j.Place
+	r.tokens.show(s)
+	if s.released != nil {
+		s.released()
+	}
+	s.released = j.Released
+	return r.resume(s, Resume{Conn: j.Conn, Key: true}, false)
+}
+
+// resume gives s a new connection, to a client that knows of the seat or not. An error is the game's panic.
+func (r *Room) resume(s *seat, v Resume, known bool) error {
 	tick := v.Tick
 	if tick > s.newest {
 		tick = 0 // nonsense: start over
@@ -445,7 +462,7 @@ func (r *Room) resume(s *seat, v Resume) error {
 	if old := s.session.Attach(v.Conn, tick); old != nil {
 		old.Close(protocol.CodeReplaced, "this seat was taken over by a newer connection", nil)
 	}
-	s.conn, s.welcome, s.resumed, s.ended = v.Conn, true, true, false
+	s.conn, s.welcome, s.resumed, s.ended = v.Conn, true, known, false
 	s.stirred.Store(true)
 	if !s.player.away {
 		return nil

@@ -45,6 +45,7 @@ type seat struct {
 	warned    time.Time // when the client was last told that it acknowledges nothing
 	told      uint32    // tick in which the player was last told that events were not kept
 	last      bool      // what is sent now is the last
+	met       bool      // the client has acknowledged a snapshot
 	checked   uint32    // tick of the last HASH
 	aged      uint32    // tick when it was measured last how old its world is
 	newest    uint32    // tick of the last snapshot sent

@@ -26,6 +26,7 @@ type pass struct {
 	serial uint32   // of the newest token, from 1
 	older  []uint32 // serials of earlier ones that are still good
 	proof  uint32   // tick of the first snapshot of this connection, 0: none was sent; its ACK shows that the newest token arrived
+	place  string   // Join.Place, as good as a token until the client has acknowledged anything: it may have got no WELCOME
 }
 
 func newPass() pass {
@@ -63,13 +64,14 @@ func (p *pass) tokens(room string) []string {
 // tokens finds seats by the tokens that are good at present. The room writes it; any goroutine may ask, and none waits
 // for a tick.
 type tokens struct {
-	mu    sync.Mutex
-	known map[string]tokenOf
+	mu     sync.Mutex
+	known  map[string]tokenOf
+	ghosts map[string]*seat // by user
 }
 
 type tokenOf struct {
 	seat   *seat
-	serial uint32
+	serial uint32 // 0: it is the seat's place
 }
 
 func (t *tokens) find(token string) (tokenOf, bool) {
@@ -89,6 +91,9 @@ func (t *tokens) show(s *seat) {
 	for _, serial := range append(slices.Clone(s.pass.older), s.pass.serial) {
 		t.known[s.pass.token(s.room.id, serial)] = tokenOf{s, serial}
 	}
+	if s.pass.place != "" {
+		t.known[s.pass.place] = tokenOf{s, 0}
+	}
 }
 
 // hide takes s's tokens away.
@@ -98,13 +103,37 @@ func (t *tokens) hide(s *seat) {
 	for _, serial := range append(slices.Clone(s.pass.older), s.pass.serial) {
 		delete(t.known, s.pass.token(s.room.id, serial))
 	}
+	delete(t.known, s.pass.place)
+	if t.ghosts[s.session.User] == s {
+		delete(t.ghosts, s.session.User)
+	}
+}
+
+// haunt notes that the connection of a seat was lost before the client acknowledged anything. Its user, coming again, is
+// to take it.
+func (t *tokens) haunt(s *seat) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ghosts == nil {
+		t.ghosts = map[string]*seat{}
+	}
+	t.ghosts[s.session.User] = s
+}
+
+// ghost is the seat that haunt has noted for a user, nil for none.
+func (t *tokens) ghost(user string) *seat {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ghosts[user]
 }
 
 // renew gives s a new token for a connection that was opened with the one of that serial, which alone of the others
 // stays good: the client has seen no later one.
 func (t *tokens) renew(s *seat, used uint32) {
 	t.hide(s)
-	s.pass.older = append(s.pass.older[:0], used)
+	if s.pass.older = s.pass.older[:0]; used != 0 {
+		s.pass.older, s.pass.place = append(s.pass.older, used), ""
+	}
 	s.pass.serial = max(s.pass.serial, used) + 1
 	s.pass.proof = 0
 	t.show(s)
@@ -112,10 +141,14 @@ func (t *tokens) renew(s *seat, used uint32) {
 
 // settle forgets s's older tokens once the client has acknowledged the tick that shows that it has the newest.
 func (t *tokens) settle(s *seat, acked uint32) {
-	if len(s.pass.older) == 0 || s.pass.proof == 0 || acked < s.pass.proof {
+	if s.pass.proof == 0 || acked < s.pass.proof {
+		return
+	}
+	s.met = true
+	if len(s.pass.older) == 0 && s.pass.place == "" {
 		return
 	}
 	t.hide(s)
-	s.pass.older = s.pass.older[:0]
+	s.pass.older, s.pass.place = s.pass.older[:0], ""
 	t.show(s)
 }

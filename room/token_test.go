@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/room"
 )
@@ -99,6 +100,90 @@ func TestTokenCheckWaitsForNoTick(t *testing.T) {
 		require.ErrorIs(t, r.CheckToken(c.welcome.Token+"x"), room.ErrToken)
 		require.Zero(t, time.Since(began))
 		close(hang)
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestAConnectionLostBeforeTheWelcomeLeavesNoGhost(t *testing.T) {
+	for name, again := range map[string]func(r *live, c *client) (*player.Session, error){
+		"with the same ticket": func(r *live, c *client) (*player.Session, error) {
+			require.NoError(r.t, r.CheckToken("ticket 1"))
+			return r.Resume(r.t.Context(), room.Resume{Token: "ticket 1", Key: true, Conn: c})
+		},
+		"with another": func(r *live, c *client) (*player.Session, error) {
+			require.True(r.t, r.Haunted("Ada"))
+			return r.Join(r.t.Context(), room.Join{Who: room.Identity{User: "Ada", Name: "Ada"}, Conn: c, Place: "ticket 2", Released: func() { r.free.Add(10) }})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				joined := 0
+				k := rigKind(&rig{join: func(t *room.Tick, p *room.Player) error {
+					joined++
+					t.Send("word", "hello", p)
+					return nil
+				}})
+				k.MaxPlayers = 1
+				r := start(t, k)
+				c := new(client)
+				s, err := r.Join(t.Context(), room.Join{Who: room.Identity{User: "Ada", Name: "Ada"}, Conn: c, Place: "ticket 1", Released: func() { r.free.Add(1) }})
+				require.NoError(t, err)
+				c.drop()
+				r.Lost(s, c)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				require.False(t, r.Haunted("Bob"))
+
+				c = new(client)
+				s2, err := again(r, c)
+				require.NoError(t, err)
+				require.Same(t, s, s2)
+				time.Sleep(200 * time.Millisecond)
+				synctest.Wait()
+				require.NoError(t, c.readAndAck(s))
+				require.EqualValues(t, 1, c.welcome.Player)
+				require.False(t, c.welcome.Resumed, "to the client it is the first time")
+				require.Equal(t, []string{"word hello"}, c.events)
+				require.Equal(t, 1, c.keys)
+				require.Equal(t, 1, joined)
+				require.Equal(t, 1, r.Info().Players)
+				require.Equal(t, 1, r.users.Len())
+				time.Sleep(200 * time.Millisecond)
+				synctest.Wait()
+				require.ErrorIs(t, r.CheckToken("ticket 1"), room.ErrToken, "what was acknowledged is resumed by its token")
+				require.ErrorIs(t, r.CheckToken("ticket 2"), room.ErrToken)
+				require.False(t, r.Haunted("Ada"))
+				require.NoError(t, r.CheckToken(c.welcome.Token))
+				require.NoError(t, r.stop())
+				if name == "with another" {
+					require.EqualValues(t, 11, r.free.Load(), "both places were given back, each once")
+				} else {
+					require.EqualValues(t, 1, r.free.Load())
+				}
+			})
+		})
+	}
+}
+
+func TestWhoKnowsOfTheSeatLeavesNoGhost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, rigKind(&rig{}))
+		c, s := r.join("Ada")
+		require.NoError(t, s.Receive(c, time.Now(), protocol.AppendAck(nil, c.replica.Tick())))
+		r.Lost(s, c)
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		require.False(t, r.Haunted("Ada"))
+		c2, _ := r.join("Ada")
+		require.EqualValues(t, 2, c2.welcome.Player, "a user may have several seats")
+		require.NoError(t, r.CheckToken(c.welcome.Token))
+
+		// One that was never acknowledged ends with its grace, as any other.
+		c3, s3 := r.join("Bob")
+		r.Lost(s3, c3)
+		time.Sleep(room.DefaultGrace + time.Second)
+		synctest.Wait()
+		require.False(t, r.Haunted("Bob"))
 		require.NoError(t, r.stop())
 	})
 }

@@ -88,7 +88,11 @@ func over(r *room.Room) bool {
 	}
 }
 
-func (e *entry) full() bool     { return e.seats >= e.kind.spec.MaxPlayers }
+func (e *entry) full() bool { return e.seats >= e.kind.spec.MaxPlayers }
+
+// haunted reports whether the room has a seat of that user which its client does not know of: see room.Haunted.
+func (e *entry) haunted(by quota.Holder) bool { return e.room.Haunted(by.User) }
+
 func (e *entry) isLocked() bool { return e.locked || e.room.Info().Locked }
 
 // public reports whether the room is on the list for everybody.

@@ -211,6 +211,10 @@ func (l *Lobby) hold(k *kind, o *QuickOptions, now time.Time) (*Seat, error) {
 	for {
 		var best *entry
 		for _, e := range k.rooms {
+			if e.haunted(o.By) && e.open(o.Filter) {
+				best = e // the player's own seat waits there
+				break
+			}
 			if !e.full() && (best == nil || e.seats > best.seats) && !e.isLocked() && e.open(o.Filter) {
 				best = e
 			}
@@ -258,6 +262,7 @@ func (l *Lobby) findLocked(id string) (*entry, error) {
 
 func (l *Lobby) joinLocked(e *entry, now time.Time, by quota.Holder) (*Seat, error) {
 	switch {
+	case e.haunted(by):
 	case e.isLocked():
 		return nil, ErrRoomLocked
 	case e.full():

@@ -207,17 +207,20 @@ func (g *Gateway) admitTicket(text string) (*admission, *refusal) {
 		return nil, refusef(protocol.ErrTicketExpired, "%v", err)
 	case err != nil:
 		return nil, refusef(protocol.ErrTicketInvalid, "%v", err)
-	case !g.cfg.Lobby.Held(t.Seat):
-		return nil, ticketUsed()
+	}
+	held := g.cfg.Lobby.Held(t.Seat)
+	found, ok := g.cfg.Lobby.Find(t.Room)
+	if !ok || !held && (t.Spectate || found.CheckToken(t.Seat) != nil) {
+		return nil, ticketUsed() // or the room ended, and its held seats with it
 	}
 	if e := g.banned(time.Now(), t.User); e != nil {
 		return nil, e
 	}
-	found, ok := g.cfg.Lobby.Find(t.Room)
-	if !ok {
-		return nil, ticketUsed() // the room ended, and its held seats with it
+	a := &admission{room: found, ticket: t}
+	if !held { // the connection was lost before the client had acknowledged anything
+		a.resume = room.Resume{Token: t.Seat, Key: true}
 	}
-	return &admission{room: found, ticket: t}, nil
+	return a, nil
 }
 
 func ticketUsed() *refusal { return refusef(protocol.ErrTicketUsed, "%v", auth.ErrTicketUsed) }
@@ -359,7 +362,7 @@ func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
 	} else {
 		s, err = a.room.Join(ctx, room.Join{
 			Who:  room.Identity{User: a.ticket.User, Name: a.ticket.Name, Claims: a.ticket.Claims, Team: a.ticket.Team},
-			Conn: c, Spectate: a.ticket.Spectate, Released: seat.Release,
+			Conn: c, Spectate: a.ticket.Spectate, Place: a.ticket.Seat, Released: seat.Release,
 		})
 	}
 	if err == nil {

@@ -164,6 +164,56 @@ func TestWhoHoldsATicketOfARoomThatWasLockedMatchesAgain(t *testing.T) {
 	})
 }
 
+func TestTicketWorksAgainUntilSomethingWasAcknowledged(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		ticket := e.matched("Ada")
+		a := e.connect(ticket).listen()
+		_ = a.Close() // lost
+		<-a.done
+		time.Sleep(time.Second)
+		b := e.connect(ticket).listen()
+		time.Sleep(time.Second)
+		w := b.welcome()
+		require.False(t, w.Resumed)
+		require.EqualValues(t, 1, w.Player)
+		require.Equal(t, 1, e.cfg.Registry.Len())
+		b.write(2, protocol.AppendAck(nil, w.Tick))
+		time.Sleep(time.Second)
+		status, he, _, _ := e.do(newGet(ticket))
+		require.Equal(t, http.StatusGone, status)
+		require.Equal(t, protocol.ErrTicketUsed, he.Code)
+	})
+}
+
+func TestTheSameUserTakesTheSeatOfALostConnectionInAFullRoom(t *testing.T) {
+	beside(t, func(t *testing.T, e *edge) {
+		match := func(body string) (reply protocol.MatchReply, query string, code string) {
+			r := httptest.NewRequest(http.MethodPost, "http://tickhall.test/v1/match", strings.NewReader(body))
+			r.RemoteAddr = "192.0.2.1:9"
+			_, he, _, text := e.do(r)
+			_ = jsonUnmarshal(text, &reply)
+			_, query, _ = strings.Cut(reply.URL, "?")
+			return reply, query, he.Code
+		}
+		first, query, _ := match(`{"kind":"still","name":"Ada"}`)
+		a := e.connect(query).listen()
+		_, bob, _ := match(`{"kind":"still","name":"Bob"}`)
+		e.connect(bob).listen()
+		time.Sleep(time.Second)
+		_ = a.Close() // lost, with the room full
+		<-a.done
+		time.Sleep(time.Second)
+		_, _, code := match(`{"mode":"join","room":"` + first.Room + `"}`)
+		require.Equal(t, protocol.ErrRoomFull, code, "for others")
+		_, query, code = match(`{"mode":"join","room":"` + first.Room + `","guest":"` + first.Guest + `"}`)
+		require.Empty(t, code)
+		b := e.connect(query).listen()
+		time.Sleep(time.Second)
+		require.EqualValues(t, 1, b.welcome().Player)
+		require.Equal(t, 2, e.cfg.Registry.Len())
+	})
+}
+
 func TestLastWordsAreTold(t *testing.T) {
 	beside(t, func(t *testing.T, e *edge) {
 		a := e.connect(e.matched("Ada")).listen()
