@@ -32,16 +32,18 @@ var mayImport = map[string][]string{
 	"room/matchmaker": {"room", "room/directory", "room/lobby", "player", "player/quota", "protocol"},
 	"server/auth":     {"protocol"},
 	"server/flags":    {},
+	"server/logs":     {},
+	"server/version":  {},
 	"server/api":      {"protocol"},
 	"server/gateway":  {"server/auth", "server/api", "room", "room/directory", "room/lobby", "room/matchmaker", "player", "player/quota", "protocol", "protocol/wire"},
-	"server/metrics":  {"server/gateway", "room", "room/lobby", "player", "protocol"},
+	"server/metrics":  {"server/gateway", "server/version", "room", "room/lobby", "player", "protocol"},
 	"server/admin":    {"server/auth", "server/api", "room", "room/directory", "room/lobby", "player", "protocol"},
 	"server/web":      {"server/api", "room"},
 	"server/games":    {"room", "room/interest", "protocol/state"},
-	"server/host":     {"server/auth", "server/flags", "server/api", "server/gateway", "server/metrics", "server/admin", "server/web", "room/...", "player", "player/quota", "protocol", "protocol/js"},
+	"server/host":     {"server/auth", "server/flags", "server/api", "server/gateway", "server/metrics", "server/admin", "server/web", "server/logs", "server/version", "room/...", "player", "player/quota", "protocol", "protocol/js"},
 	"server":          {"server/host", "server/games/..."},
 	"loadtest/swarm":  {"protocol", "protocol/client", "protocol/wire", "protocol/state"},
-	"loadtest":        {"loadtest/swarm", "server/flags"},
+	"loadtest":        {"loadtest/swarm", "server/flags", "server/version"},
 }
 
 // onlyIn says which folders alone import these packages.
