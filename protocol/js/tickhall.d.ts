@@ -772,6 +772,16 @@ export type ConnectOptions = {
         getItem(key: string): string | null;
         setItem(key: string, value: string): void;
     } | null | undefined;
+    /**
+     * keeps the token of the seat, under "tickhall.seat." and the kind or room, so that a page that is loaded again takes the seat
+     * back: sessionStorage, which is a tab's own. Without it, and in mode "create" and for spectators, nothing is kept. A page that
+     * keeps its seat does not leave the room when it goes
+     */
+    keep?: {
+        getItem(key: string): string | null;
+        setItem(key: string, value: string): void;
+        removeItem(key: string): void;
+    } | null | undefined;
     WebSocket?: {
         new (url: string | URL, protocols?: string | string[]): WebSocket;
         prototype: WebSocket;

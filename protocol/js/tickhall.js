@@ -1568,6 +1568,10 @@ export class Table extends EntityMap {
  *   a function is called for each request, so that it can renew the token
  * @property {{getItem(key: string): string | null, setItem(key: string, value: string): void} | null} [storage] keeps a
  *   guest the same guest, under "tickhall.guest"; localStorage if left out and there is one, null for none
+ * @property {{getItem(key: string): string | null, setItem(key: string, value: string): void, removeItem(key: string): void} | null} [keep]
+ *   keeps the token of the seat, under "tickhall.seat." and the kind or room, so that a page that is loaded again takes the seat
+ *   back: sessionStorage, which is a tab's own. Without it, and in mode "create" and for spectators, nothing is kept. A page that
+ *   keeps its seat does not leave the room when it goes
  * @property {typeof globalThis.WebSocket} [WebSocket]
  * @property {(url: string, init?: any) => Promise<any>} [fetch]
  * @property {() => number} [now] milliseconds that never run backwards; performance.now if left out
@@ -1886,6 +1890,8 @@ export class Room {
   #team = 0; // of the last match
   /** What makes a guest the same guest, as this room knows it; "" if there is none. */
   #guest = "";
+  /** Where the seat is kept for when the page is loaded again. @type {ConnectOptions["keep"]} */
+  #keep = null;
   #closing = new AbortController(); // ends what is under way over HTTP
   #attempts = 0;
   #foreign = 0; // answers that were not Tickhall's, since the last join
@@ -1969,6 +1975,10 @@ export class Room {
     };
     this.#token = options.token;
     this.#storage = options.storage;
+    if (options.keep && mode !== "create" && !spectate) {
+      this.#keep = options.keep;
+      this.#findSeat();
+    }
     this.#onQueue = options.onQueue;
     this.#WebSocket = options.WebSocket ?? g.WebSocket;
     this.#env = environment(options);
@@ -2186,6 +2196,7 @@ export class Room {
       } catch (e) {
         const err = /** @type {TickhallError} */ (e);
         if (err.advice === "stop" || tries === 3) {
+          if (err.advice === "stop") this.#keepSeat("");
           this.#abandon();
           throw err;
         }
@@ -2204,6 +2215,7 @@ export class Room {
   /** Gives up what err tells is gone: the seat, or the ticket for it. @param {TickhallError} err */
   #lost(err) {
     if (err.advice !== "match") return;
+    this.#keepSeat("");
     this.#next = "match";
     this.#ticketAt = -Infinity;
   }
@@ -2341,6 +2353,33 @@ export class Room {
   /** Where the guest is kept, if anywhere. */
   #guests() {
     return this.#storage === undefined ? localStore() : this.#storage;
+  }
+
+  #seatKey() {
+    return `tickhall.seat.${this.#request.mode === "join" ? this.#request.room : this.#request.kind}`;
+  }
+
+  /** Takes up the seat that the page had before it was loaded again, if that was kept. */
+  #findSeat() {
+    try {
+      const { url, token, server } = JSON.parse(this.#keep?.getItem(this.#seatKey()) ?? "{}");
+      if (typeof token !== "string" || token === "" || server !== this.#base) return;
+      this.#url = new URL(url);
+      this.#seat = token;
+      this.#next = "resume"; // without a world, which #resumeURL says
+    } catch { // nothing that we wrote, or a browser that keeps nothing
+    }
+  }
+
+  /** Keeps the seat's token, or with "" forgets it. @param {string} token */
+  #keepSeat(token) {
+    try {
+      const url = new URL(this.#url);
+      url.search = ""; // a ticket is no use any more
+      if (token === "") this.#keep?.removeItem(this.#seatKey());
+      else this.#keep?.setItem(this.#seatKey(), JSON.stringify({ url: url.href, token, server: this.#base }));
+    } catch { // then a page that is loaded again begins anew
+    }
   }
 
   /** The guest as it was kept last, by whichever room of the page: a server that was started again makes new ones. */
@@ -2553,6 +2592,7 @@ export class Room {
     const dialing = this.#dialing;
     for (const timer of [this.#timeTimer, this.#paceTimer, this.#retry, this.#leaving, dialing?.timer]) this.#clearTimeout(timer);
     this.#dialing = this.#retry = null;
+    this.#keepSeat(""); // it is over: who loads the page again begins anew
     this.#abandon();
     dialing?.reject(err);
     this.#rejectCalls(new TickhallError("closed", err.message, { status: err.status }));
@@ -2749,6 +2789,7 @@ export class Room {
     this.spectator = player === 0;
     this.#next = this.spectator || token === "" ? "match" : "resume"; // a spectator has no seat to come back to
     this.#seat = token;
+    this.#keepSeat(token);
     this.#resumed = resumed;
     if (!resumed || !this.#replica || rate !== this.rate || !sameBytes(schema, this.#schema)) {
       this.#replica = replica;

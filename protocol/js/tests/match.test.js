@@ -353,3 +353,72 @@ test("rooms are listed, a page at a time", async () => {
   await assert.rejects(listRooms(answering(OFFLINE).options), fails("network"));
   await assert.rejects(listRooms({ ...answering(OFFLINE).options, signal: AbortSignal.abort() }), fails("aborted"));
 });
+
+class Tab extends Store {
+  removeItem = (key) => this.delete(key);
+}
+
+test("a page that is loaded again takes its seat back, if it kept it", async () => {
+  const keep = new Tab(), first = answering(SEAT);
+  await first.join(undefined, {}, { keep });
+  assert.deepEqual([...keep.keys()], ["tickhall.seat.arena"]);
+  first.socket.lose();
+  await first.advance(250);
+  first.socket.deliver(welcome({ resumed: true, token: "tok2" }), [KEY, 20, 20, 1, 1, [], [], []]);
+
+  const again = answering(SEAT), joining = connect({ ...again.options, keep });
+  await settle();
+  assert.deepEqual([again.requests.length, again.socket.url, again.socket.protocols[1]],
+    [0, "ws://game.test/v1/connect?tick=0&key=1", "tickhall.resume.tok2"]);
+  again.socket.deliver(welcome({ resumed: true, token: "tok3", lastInput: 9 }), [KEY, 30, 30, 1, 1, [], [7, 80, 64, 10, "Ada", 1], []]);
+  const room = await joining;
+  assert.deepEqual([room.state, room.table("ship").size, JSON.parse(keep.get("tickhall.seat.arena")).token], ["joined", 1, "tok3"]);
+  await again.advance(0);
+  room.input({ DX: 1, Fire: false });
+  assert.equal(again.socket.took(INPUT)[0][1], 10, "inputs go on from the last one consumed");
+});
+
+test("a seat that is gone, given up or taken by another tab is kept no longer", async () => {
+  const kept = async () => {
+    const keep = new Tab(), fake = answering(SEAT), room = await fake.join(undefined, {}, { keep });
+    assert.equal(keep.size, 1);
+    return { keep, fake, room };
+  };
+  const left = await kept();
+  await Promise.all([left.room.leave(), left.fake.advance(3000)]);
+  assert.equal(left.keep.size, 0);
+
+  const tab = await kept(); // and does not fight for it
+  tab.fake.socket.deliver([BYE, 4203, "taken over", "stop", null]);
+  await tab.fake.advance(60_000);
+  assert.deepEqual([tab.keep.size, tab.room.state, tab.fake.sockets.length], [0, "closed", 1]);
+
+  const ended = await kept(), late = answering(SEAT), joining = connect({ ...late.options, keep: ended.keep });
+  joining.catch(() => {});
+  await settle();
+  late.socket.deliver([BYE, 4205, "over", "stop", { winner: 7 }]);
+  const err = await joining.catch((e) => e);
+  assert.deepEqual([err.code, err.result, ended.keep.size], ["room_ended", { winner: 7 }, 0]);
+
+  const gone = await kept(); const other = answering(refuse(404, "token_unknown"), SEAT), matching = connect({ ...other.options, keep: gone.keep });
+  await settle();
+  other.socket.lose();
+  await other.advance(250);
+  assert.equal(other.socket.url, "ws://game.test/v1/connect?ticket=t");
+  other.socket.deliver(welcome({ token: "new" }), [KEY, 5, 5, 1, 1, [], [], []]);
+  await matching;
+  assert.equal(JSON.parse(gone.keep.get("tickhall.seat.arena")).token, "new");
+});
+
+test("a kept seat is that of the same server and room; what can't be read is none", async () => {
+  for (const [text, options] of [
+    ["{", {}], ['{"token":5}', {}], [JSON.stringify({ url: "ws://evil.test/c", token: "t", server: "http://evil.test" }), {}],
+    [JSON.stringify({ url: "ws://game.test/c", token: "t", server: "http://game.test" }), { mode: "join", room: "r9" }],
+    [JSON.stringify({ url: "ws://game.test/c", token: "t", server: "http://game.test" }), { mode: "create" }],
+    [JSON.stringify({ url: "ws://game.test/c", token: "t", server: "http://game.test" }), { spectate: true }],
+  ]) {
+    const keep = new Tab([["tickhall.seat.arena", text]]), fake = answering(SEAT);
+    await fake.join(undefined, {}, { keep, ...options });
+    assert.equal(fake.sockets[0].url, "ws://game.test/v1/connect?ticket=t", text);
+  }
+});
