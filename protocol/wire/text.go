@@ -36,18 +36,18 @@ func Cut(s string, n int) string {
 	return s[:n]
 }
 
-// AppendCleaned appends the msgpack values in v with every str cleaned. It stops where v is not well-formed.
-// What it appends is never shorter than what it has read of v.
+// AppendCleaned appends the msgpack values in v with every str cleaned; all else stays as it is. It stops where v is not
+// well-formed.
 func AppendCleaned(b, v []byte) []byte {
 	r := NewReader(v)
 	for r.Rest() > 0 {
 		from := r.i
 		switch r.Peek() {
 		case TypeString:
-			if s := r.text(); r.err == nil {
+			if s := r.text(); !utf8.Valid(s) {
 				b = AppendString(b, string(s))
+				continue
 			}
-			continue
 		case TypeArray:
 			r.Array()
 		case TypeMap:

@@ -35,6 +35,7 @@ func TestTextIsAppendedClean(t *testing.T) {
 func FuzzAppendCleaned(f *testing.F) {
 	f.Add([]byte{0x82, 0xa1, 0xff, 0x92, 0xa2, 0xc3, 0x28, 0xc0, 1, 0xc4, 1, 0xff})
 	f.Add([]byte{0x91, 0xd6, 0xff, 0, 0, 0, 0})
+	f.Add([]byte{0xda, 0, 0}) // an empty str in a longer form
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := wire.NewReader(b)
 		if before.Unchecked(wire.MaxOutboundDepth); before.Finish() != nil {
