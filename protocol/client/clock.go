@@ -7,7 +7,8 @@ import (
 	"github.com/tickhall/tickhall/protocol"
 )
 
-// Times in milliseconds. Their values, and what they are for, stand in "What a client does" of the specification.
+// Times in milliseconds. Their values, and what they are for, stand in "What a client does" of the
+// specification.
 const (
 	clockBurst      = 5                      // questions asked soon after one another at a join
 	clockBurstEvery = 100 * time.Millisecond // between these
@@ -20,12 +21,13 @@ const (
 	clockSnap       = 250 // an error beyond this is corrected at once, not smoothly
 )
 
-// clock estimates a room's time, in milliseconds since its tick 0, from samples: the time at the server, taken half a
-// round trip ago. Of the samples it uses those whose round trip was near the least of the last 10 s, and smooths them
-// (Mills, "Internet Time Synchronization: the Network Time Protocol", 1991, calls it the minimum
-// filter). One that was far quicker than all before says more than they do together, and is taken as it is: a client
-// that joins while its line is busy is not wrong for long. A snapshot is never ahead of the room. The client's times are
-// milliseconds since any fixed moment.
+// clock estimates a room's time, in milliseconds since its tick 0, from samples: the time at the
+// server, taken half a round trip ago. Of the samples it uses those whose round trip was near the
+// least of the last 10 s, and smooths them (Mills, "Internet Time Synchronization: the Network Time
+// Protocol", 1991, calls it the minimum filter). One that was far quicker than all before says more
+// than they do together, and is taken as it is: a client that joins while its line is busy is not
+// wrong for long. A snapshot is never ahead of the room. The client's times are milliseconds since
+// any fixed moment.
 type clock struct {
 	offset  float64 // room's time when the client's clock was 0
 	latency float64 // half the round trip of the samples that count: how old a snapshot is when it arrives
@@ -48,7 +50,8 @@ func (c *clock) snapshot(now, room float64) {
 	if c.known && room-now <= c.offset {
 		return
 	}
-	// A machine that slept: its clock stood still, and made the answers that waited for it look quick.
+	// A machine that slept: its clock stood still, and made the answers that waited for it look
+	// quick.
 	if c.synced && room-now-c.offset > clockSnap {
 		c.corrections++
 		c.reroute()
@@ -56,7 +59,8 @@ func (c *clock) snapshot(now, room float64) {
 	c.offset, c.known = room-now, true
 }
 
-// sample takes the answer to a question sent at asked, which arrived at now: the room's time in between.
+// sample takes the answer to a question sent at asked, which arrived at now: the room's time in
+// between.
 func (c *clock) sample(asked, now, room float64) {
 	rtt := now - asked
 	if !(rtt >= 0 && rtt <= clockMost) {
@@ -116,8 +120,9 @@ func (c *clock) at(now float64) float64 {
 // arriving is the room's time of which snapshots arrive now.
 func (c *clock) arriving(now float64) float64 { return c.at(now) - c.latency }
 
-// playhead is the moment that is shown. It follows a target at a pace within 10 % of real time, so that corrections of
-// the clock don't show; it jumps forward when far behind, and waits when far ahead. Times are in milliseconds.
+// playhead is the moment that is shown. It follows a target at a pace within 10 % of real time, so
+// that corrections of the clock don't show; it jumps forward when far behind, and waits when far
+// ahead. Times are in milliseconds.
 type playhead struct {
 	at, now float64
 	on      bool

@@ -25,8 +25,8 @@ type exchange struct {
 	answer       any   // a pointer, for the JSON of an answer with status 2xx; nil takes none
 }
 
-// exchange makes a request. Where the server has moved to https, it is asked there from now on. An answer that is not
-// what was asked for is a *refused.
+// exchange makes a request. Where the server has moved to https, it is asked there from now on. An
+// answer that is not what was asked for is a *refused.
 func (c *Config) exchange(ctx context.Context, n *counters, x *exchange) (status int, err error) {
 	status, err = c.ask(ctx, n, x)
 	var e *refused
@@ -46,7 +46,8 @@ func (c *Config) exchange(ctx context.Context, n *counters, x *exchange) (status
 	return c.ask(ctx, n, x)
 }
 
-// ask makes a request on a connection of its own: an http.Transport would start two goroutines for it.
+// ask makes a request on a connection of its own: an http.Transport would start two goroutines for
+// it.
 func (c *Config) ask(ctx context.Context, n *counters, x *exchange) (status int, err error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {

@@ -13,8 +13,8 @@ const (
 	writeTimeout = 5 * time.Second
 	writeSlack   = time.Second // the write deadline is set anew this often
 
-	// maxHandshake is how many bytes a server may take to answer a request before it is a WebSocket:
-	// the standard library bounds no header.
+	// maxHandshake is how many bytes a server may take to answer a request before it is a
+	// WebSocket: the standard library bounds no header.
 	maxHandshake = 64 << 10
 )
 
@@ -25,8 +25,8 @@ var (
 	errLate      = errors.New("the room did not answer in time")
 )
 
-// link is the net.Conn under a WebSocket. It gives every write a deadline, has idle called when a read has waited long
-// enough, and counts bytes. After a failed write it writes nothing more.
+// link is the net.Conn under a WebSocket. It gives every write a deadline, has idle called when a
+// read has waited long enough, and counts bytes. After a failed write it writes nothing more.
 type link struct {
 	net.Conn
 	counters *counters
@@ -121,8 +121,8 @@ func (l *link) finish() {
 	_ = l.Conn.SetReadDeadline(time.Now().Add(leavePatience))
 }
 
-// closeOn closes c when ctx is done. The function that it returns ends that, and must be called once;
-// it returns when no such call is under way any more.
+// closeOn closes c when ctx is done. The function that it returns ends that, and must be called
+// once; it returns when no such call is under way any more.
 func closeOn(ctx context.Context, c net.Conn) (stop func()) {
 	closed := make(chan struct{})
 	halt := context.AfterFunc(ctx, func() {

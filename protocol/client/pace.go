@@ -22,8 +22,9 @@ const (
 	paceBytesBurst    = 8 << 10
 )
 
-// pulse tells whether a connection is dead: nothing has come for 6 s after a TIME, and three have gone unanswered. Both,
-// because a machine that slept finds much time gone by and answers not yet read.
+// pulse tells whether a connection is dead: nothing has come for 6 s after a TIME, and three have
+// gone unanswered. Both, because a machine that slept finds much time gone by and answers not yet
+// read.
 type pulse struct {
 	since      time.Duration // when the first TIME was sent after which nothing has arrived
 	unanswered int           // such TIMEs
@@ -44,7 +45,8 @@ func (p *pulse) dead(now time.Duration) bool {
 	return p.unanswered >= deadTimes && now-p.since >= deadAfter
 }
 
-// steering paces inputs so that about half a one waits at the room when it takes one. The zero value is ready.
+// steering paces inputs so that about half a one waits at the room when it takes one. The zero
+// value is ready.
 type steering struct{ over float64 } // how many inputs waited, smoothed, less slackWanted
 
 // told takes the slack that the room tells.
@@ -57,14 +59,15 @@ func (s *steering) period() float64 {
 	return 1 + min(max(steerGain*s.over, -steerMost), steerMost)
 }
 
-// pacer spreads what has waited for a connection, so that the server's limits are kept: 60 messages and 16 KiB a second.
-// The zero value is ready.
+// pacer spreads what has waited for a connection, so that the server's limits are kept: 60 messages
+// and 16 KiB a second. The zero value is ready.
 type pacer struct {
 	messages, bytes float64 // sent, less what time has given back since
 	at              time.Duration
 }
 
-// take returns how long a message of so many bytes, at most protocol.MaxInbound, has to wait. 0: it is sent now.
+// take returns how long a message of so many bytes, at most protocol.MaxInbound, has to wait. 0: it
+// is sent now.
 func (p *pacer) take(now time.Duration, bytes int) time.Duration {
 	seconds := max(now-p.at, 0).Seconds()
 	p.at = now

@@ -7,7 +7,7 @@ export function decode(bytes: Uint8Array): any;
  * @param {unknown} value
  * @param {number} [levels] of arrays and objects that it may have; as many as a server may send by default
  */
-export function encode(value: unknown, levels?: number): Uint8Array;
+export function encode(value: unknown, levels?: number | undefined): Uint8Array;
 /**
  * The longest wait after a failed attempt, from 1. What is waited is random between 0 and this ("full jitter": Brooker,
  * "Exponential Backoff And Jitter", AWS Architecture Blog 2015), so that those whom a server has lost don't come back at once.
@@ -170,10 +170,10 @@ export class Reader {
      * Reads one value of any type that JavaScript has: null, boolean, number, string, Uint8Array, array or
      * object. An integer that a number can't hold becomes a bigint. Extension types are refused.
      *
-     * @param {number} [depth] in how many arrays and maps the value stands
+     * @param {number} [levels] of arrays and maps that the value may have
      * @returns {any}
      */
-    value(depth?: number | undefined): any;
+    value(levels?: number | undefined): any;
     #private;
 }
 /**
@@ -907,6 +907,8 @@ declare class Store {
     dirty: Row[];
     /** Rows that left since the page was last told. @type {Row[]} */
     left: Row[];
+    /** Ids that are another entity's in the KEY that is coming. @type {Set<number>} */
+    renewed: Set<number>;
     /** @type {Move[]} */
     moves: Move[];
     stamp: number;
