@@ -44,6 +44,9 @@ func (w *World) delta(base *snapshot) *delta {
 	ticks := int64(min(now.tick-base.tick, MaxSpan))
 	for i, t := range w.tables {
 		d.tables[i].join(&base.tables[i], &now.tables[i])
+		if base.pinned {
+			d.tables[i].renew(t, &base.tables[i], &now.tables[i], base.tick)
+		}
 		w.encode(t, &d.tables[i], &base.tables[i], &now.tables[i], ticks)
 	}
 	return d
@@ -71,6 +74,21 @@ func (d *tableDelta) join(base, now *tableSnapshot) {
 		}
 	}
 	d.leaves = append(d.leaves, base.ids[i:]...)
+}
+
+// renew finds entities that carry the id of another which the baseline has: they leave and enter. That can't be in the ring,
+// where ids rest, but with a baseline that is older.
+func (d *tableDelta) renew(t *table, base, now *tableSnapshot, tick uint32) {
+	if base.version == now.version {
+		return
+	}
+	for j, id := range now.ids {
+		if d.was[j] >= 0 && t.born[id-1] > tick {
+			d.was[j] = -1
+			d.leaves = append(d.leaves, id)
+			d.enters = append(d.enters, int32(j))
+		}
+	}
 }
 
 // before is the rank in the baseline of the entity at rank, -1 if it was not there.

@@ -15,11 +15,20 @@ type View struct {
 	sees  func(table int, id ID) bool
 
 	base  uint32 // tick that the client holds, 0 for none
-	given uint32 // tick last given out
+	given uint32 // tick of the message last given out
 	holds
 	before holds // the last Next
 	last   step
 	count  uint64 // World.count at the last Next
+
+	large    *large    // a KEY in parts, until the client is known to be beyond it
+	kept     *snapshot // the base, if it has left the ring and is kept all the same
+	split    bool      // see Split
+	stands   bool      // holds is right: see Hold
+	tooLarge int
+	undo     struct{ base, given uint32 } // before the last Next
+	own      []byte                       // scratch
+	ownCut   bool                         // see OwnCut
 
 	// Of a filtered view.
 	tables []viewTable
@@ -36,6 +45,7 @@ type holds struct {
 type step struct {
 	key   bool
 	delta *delta // nil after a KEY, or if there was nothing to give
+	part  bool   // it gave a part of a KEY
 }
 
 // viewTable is what a filtered view holds of a table.
@@ -60,16 +70,35 @@ func (w *World) NewView(owner uint32, sees func(table int, id ID) bool) *View {
 }
 
 // Base is the tick of the snapshot that the client holds when it has applied all that Next returned, 0
-// for none.
+// for none, and while parts of a KEY are missing.
 func (v *View) Base() uint32 { return v.base }
 
-// Rewind tells that the client holds the snapshot of tick, not what was last given, as when it resumes,
-// and reports whether the next message can be a DELTA from there. It can if the snapshot is in the ring
-// and not above the last given; for a view with a filter, only if it is the last given. Otherwise, and
-// for tick 0, the next message is a KEY.
+// Rewind tells that the client has applied the messages up to that of tick, not what was last given, as when it resumes,
+// and reports whether the next message can be a DELTA from there. It can if the snapshot that the client then holds is in the
+// ring, or the world of a KEY in parts all of which it has, and tick is not above the last given; for a view with a
+// filter, only if it is the last given. Otherwise, and for tick 0, the next message is a KEY.
 func (v *View) Rewind(tick uint32) bool {
-	ok := tick <= v.given && v.world.at(tick) != nil && (v.sees == nil || tick == v.given)
 	v.base = 0
+	last := v.sees == nil || tick == v.given
+	if l := v.large; l != nil && (l.partial() || tick <= l.last) {
+		all := !l.partial() && tick == l.last
+		if tick != 0 {
+			v.stands = tick >= l.first
+		}
+		switch {
+		case all:
+			v.holds = holds{held: l.snapshot.tick}
+		case v.stands && tick != 0:
+			v.holds = l.holds // the parts that it has are no world
+		}
+		if !all || !last {
+			v.large = nil
+			return false
+		}
+		v.base = l.snapshot.tick
+		return true
+	}
+	ok := tick <= v.given && v.world.at(tick) != nil && last
 	if ok {
 		v.base = tick
 	}
@@ -79,25 +108,54 @@ func (v *View) Rewind(tick uint32) bool {
 // Hold tells that the client has the world of tick, 0 for none, though it may be too late to continue from there. A KEY
 // names the entities that carry the id of another in that world; all that it has if known is false, the tick being none
 // that the client was given here.
-func (v *View) Hold(tick uint32, known bool) { v.held, v.lost = tick, !known }
+func (v *View) Hold(tick uint32, known bool) {
+	if v.stands { // Rewind knows better: tick is that of a part of a KEY
+		v.stands = false
+		return
+	}
+	v.holds = holds{tick, !known}
+}
 
-// Unsend takes back the last Next, before which Base was base: the client did not get what it returned.
-func (v *View) Unsend(base uint32) {
-	v.Rewind(base)
-	v.held, v.lost = v.before.held, v.before.lost
+// Unsent takes the last Next back: the client does not get what it returned.
+func (v *View) Unsent() {
+	v.holds = v.before
+	if v.last.part {
+		l := v.large
+		l.next--
+		if v.given, l.last = v.undo.given, v.undo.given; l.next > 0 {
+			v.base = 0
+			return
+		}
+		v.large = nil
+	}
+	if v.base = v.undo.base; v.sees != nil {
+		v.base = 0 // what is known has moved on
+	}
 }
 
 // Next returns the message that brings the client from its base to the newest snapshot, and moves the
-// base there: a KEY if the base is none or has left the ring, else a DELTA. It returns nil if the client
-// is up to date. Without a filter the bytes are shared with other views and valid until the next
+// base there: a KEY if the base is none or has left the ring, else a DELTA. What is larger than MaxSnapshot becomes a KEY in parts, of which
+// each Next returns one, until the last; see Partial. It returns nil if the client
+// is up to date, and if the world is larger than MaxKey, which TooLarge tells. Without a filter the bytes are shared with other views and valid until the next
 // Snapshot; with one, until the view's next Next. They must not be changed.
 func (v *View) Next() (snapshot []byte, key bool) {
 	w := v.world
-	v.last, v.count = step{}, w.count
-	if w.count == 0 || v.base == w.newest().tick {
+	v.last, v.count, v.tooLarge, v.stands = step{}, w.count, 0, false
+	v.undo.base, v.undo.given, v.before = v.base, v.given, v.holds
+	if w.count == 0 || !v.Due() {
 		return nil, false
 	}
-	base := w.at(v.base)
+	if v.Partial() {
+		v.last.part = true
+		return v.part(), true
+	}
+	base := v.baseline()
+	if v.kept != nil && base != v.kept {
+		v.kept = nil
+	}
+	if v.split {
+		base = nil
+	}
 	v.base = w.newest().tick
 	v.given = v.base
 	v.last.key = base == nil
@@ -107,16 +165,32 @@ func (v *View) Next() (snapshot []byte, key bool) {
 	if v.sees != nil {
 		v.filter()
 	}
-	switch {
-	case base == nil:
-		snapshot = v.keyMessage()
-	case v.sees != nil:
-		snapshot = v.filteredDelta(base)
-	default:
-		snapshot = w.message(v.last.delta)
+	if base != nil {
+		if v.sees != nil {
+			snapshot = v.filteredDelta(base)
+		} else {
+			snapshot = w.message(v.last.delta)
+		}
+		if len(snapshot) <= MaxSnapshot {
+			v.holds = holds{held: v.base}
+			return snapshot, false
+		}
+		v.last.key, v.last.delta = true, nil
 	}
-	v.before, v.holds = v.holds, holds{held: v.base}
-	return snapshot, base == nil
+	snapshot = v.keyMessage()
+	w.keySize = len(snapshot)
+	switch {
+	case len(snapshot) > MaxKey:
+		v.base, v.tooLarge = 0, len(snapshot)
+		return nil, true
+	case len(snapshot) > MaxSnapshot, v.split:
+		v.begin(len(snapshot), v.split)
+		v.split = false
+		v.last.part = true
+		return v.part(), true
+	}
+	v.holds = holds{held: v.base}
+	return snapshot, true
 }
 
 // keyMessage returns the KEY of what the view shows.
@@ -180,6 +254,10 @@ func (v *View) appendRenewed(b []byte) []byte {
 	return b
 }
 
+// TooLarge is how many bytes the KEY would have that the last Next did not return, since no client takes it; 0 if that is
+// not so.
+func (v *View) TooLarge() int { return v.tooLarge }
+
 // filter decides what the client is to hold, and collects how it gets there.
 func (v *View) filter() {
 	now := v.world.newest()
@@ -206,9 +284,16 @@ func (v *View) filter() {
 			}
 			word, bit := slot>>6, uint64(1)<<(slot&63)
 			vt.known[word] |= bit
-			if vt.before[word]&bit == 0 {
+			switch {
+			case vt.before[word]&bit == 0:
 				vt.enters = append(vt.enters, int32(rank))
-			} else if mask := d.masks[rank]; mask != 0 {
+				continue
+			case d.before(rank) < 0: // the client holds another entity with this id
+				vt.leaves = append(vt.leaves, id)
+				vt.enters = append(vt.enters, int32(rank))
+				continue
+			}
+			if mask := d.masks[rank]; mask != 0 {
 				vt.changes = append(vt.changes, d.record(rank)...)
 				vt.elements += 2 + bits.OnesCount32(mask)
 			}
@@ -221,11 +306,19 @@ func (v *View) filter() {
 	}
 }
 
+// filteredKey returns the KEY of what the client is shown.
 func (v *View) filteredKey() []byte {
 	now := v.world.newest()
 	b := v.appendRenewed(appendKeyHead(v.buffer[:0], now.tick, len(v.tables)))
 	for i, t := range v.world.tables {
-		b = t.appendEnters(b, &now.tables[i], v.tables[i].enters)
+		vt, s := &v.tables[i], &now.tables[i]
+		vt.enters = vt.enters[:0]
+		for rank, id := range s.ids {
+			if v.knows(i, id) {
+				vt.enters = append(vt.enters, int32(rank))
+			}
+		}
+		b = t.appendEnters(b, s, vt.enters)
 	}
 	v.buffer = b
 	return b
@@ -261,43 +354,55 @@ func (t *viewTable) happened() bool {
 
 // AppendOwn appends the OWN message that follows what Next returned: the newest input consumed, the
 // slack in ticks with which it came, and the owner fields that the client does not have yet. It is
-// called once after each Next, before the next Snapshot; after a Next that returned nil, or a Snapshot since,
-// it has no records.
+// called once after each Next but those after which Partial is true, before the next Snapshot; after a Next that
+// returned nil, or a Snapshot since, it has no records.
 func (v *View) AppendOwn(b []byte, lastInput uint32, slack int) []byte {
-	w := v.world
-	var own []holding
-	if v.count == w.count && (v.last.key || v.last.delta != nil) {
-		own = w.holdings(v.owner)
+	var records []byte
+	elements := 0
+	if v.last.part {
+		records, elements = v.large.own, v.large.elements
+	} else if v.count == v.world.count && (v.last.key || v.last.delta != nil) {
+		v.own, elements = v.ownRecords(v.own[:0])
+		records = v.own
 	}
-	elements := 3
-	for _, h := range own {
-		if mask, send := v.ownMask(h); send {
-			elements += 3 + bits.OnesCount32(mask)
-		}
-	}
-	b = wire.AppendArray(b, elements)
+	b = wire.AppendArray(b, 3+elements)
 	b = append(b, kindOwn)
 	b = wire.AppendUint(b, uint64(lastInput))
 	b = wire.AppendInt(b, int64(slack))
-	if elements == 3 {
-		return b
-	}
-	for _, h := range own {
+	return append(b, records...)
+}
+
+// OwnCut reports whether owner fields of the player were left out of the last OWN, since it would have had more than 56 KiB: no HASH
+// can follow it.
+func (v *View) OwnCut() bool { return v.ownCut }
+
+// ownRecords appends OWN's records for the newest snapshot, and tells how many elements they have.
+func (v *View) ownRecords(b []byte) (_ []byte, elements int) {
+	w := v.world
+	v.ownCut = false
+	for _, h := range w.holdings(v.owner) {
 		mask, send := v.ownMask(h)
 		if !send {
 			continue
 		}
+		from := len(b)
 		b = wire.AppendUint(b, uint64(h.table))
 		b = wire.AppendUint(b, uint64(h.id))
 		b = wire.AppendUint(b, uint64(mask))
+		fields := bits.OnesCount32(mask)
 		t := w.tables[h.table]
 		s := &w.newest().tables[h.table]
 		for ; mask != 0; mask &= mask - 1 {
 			f := t.owner[bits.TrailingZeros32(mask)]
 			b = s.columns[f].append(b, t.members[f].Type, int(t.ranks[h.id-1]))
 		}
+		if len(b) > maxOwn {
+			v.ownCut = true
+			return b[:from], elements
+		}
+		elements += 3 + fields
 	}
-	return b
+	return b, elements
 }
 
 // ownMask returns which owner fields of one of the player's entities to send, and whether to send a
@@ -334,13 +439,20 @@ func (c *column) same(i int, o *column, j int) bool {
 }
 
 // Checksum is the protocol's checksum of what the client holds once it has applied the last Next and
-// its OWN. It is called before the next Snapshot; it returns 0 if the client's base is not the newest
-// snapshot.
+// its OWN. It is called before the next Snapshot; it returns 0 if the client's base is neither the newest
+// snapshot nor that of a KEY whose last part was just given out.
 func (v *View) Checksum() uint32 {
-	w := v.world
-	if w.count == 0 || v.base != w.newest().tick {
+	switch w := v.world; {
+	case v.last.part && !v.Partial():
+		return v.large.sum
+	case w.count == 0 || v.base != w.newest().tick:
 		return 0
 	}
+	return v.checksum()
+}
+
+func (v *View) checksum() uint32 {
+	w := v.world
 	var sum uint32
 	for i, t := range w.tables {
 		s := &w.newest().tables[i]

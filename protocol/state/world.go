@@ -25,6 +25,8 @@ type World struct {
 	key    []byte // empty if not yet encoded
 	// keyHead is where in key the tables begin.
 	keyHead int
+
+	keySize int // bytes of the KEY that was last encoded
 	// Scratch of encode.
 	stage     []byte
 	residuals [][block]int64 // by shared index
@@ -34,6 +36,8 @@ type World struct {
 // snapshot is the quantised world of one tick.
 type snapshot struct {
 	tick   uint32
+	count  uint64 // World.count with it
+	pinned bool   // see World.pin
 	tables []tableSnapshot
 }
 
@@ -118,7 +122,7 @@ func (w *World) Snapshot(tick uint32) {
 	w.count++
 	s := w.newest()
 	w.drop(s)
-	s.tick = tick
+	s.tick, s.count = tick, w.count
 	for len(s.tables) < len(w.tables) {
 		s.tables = append(s.tables, tableSnapshot{columns: make([]*column, len(w.tables[len(s.tables)].members)+1)})
 	}
