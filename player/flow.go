@@ -154,6 +154,13 @@ func (f *Flow) Ack(tick uint32, now time.Time) error {
 	return nil
 }
 
+// Few reports whether at most one snapshot is unacknowledged, or nothing was acknowledged for so long that another may be sent.
+func (f *Flow) Few(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.n < 2 || !now.Before(f.retry)
+}
+
 // Stalled is for how long nothing has been acknowledged at now, although something is under way.
 func (f *Flow) Stalled(now time.Time) time.Duration {
 	f.mu.Lock()

@@ -46,7 +46,7 @@ const (
 	// MaxInbound is the largest WebSocket message a client may send, in bytes.
 	MaxInbound = 4096
 	// MaxOutbound is the largest WebSocket message a client need accept, in bytes.
-	MaxOutbound = 4 << 20
+	MaxOutbound = 64 << 10
 	// MaxBody is the longest body of an event or a reply, and the longest result, in bytes: one fits into a message, whatever
 	// stands around it.
 	MaxBody = 60 << 10

@@ -195,7 +195,7 @@ func (c *client) readAndAck(s *player.Session) error {
 	if err != nil || n == 0 || c.replica == nil {
 		return err
 	}
-	return s.Receive(c, time.Now(), protocol.AppendAck(nil, c.replica.Tick()))
+	return s.Receive(c, time.Now(), protocol.AppendAck(nil, c.replica.Taken()))
 }
 
 // tick is that of the last snapshot applied, 0 for none.
@@ -203,5 +203,5 @@ func (c *client) tick() uint32 {
 	if c.replica == nil {
 		return 0
 	}
-	return c.replica.Tick()
+	return c.replica.Taken()
 }

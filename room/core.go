@@ -114,7 +114,13 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, match *Match, sta
 	c.rejoiner, _ = c.stepper.game().(Rejoiner)
 	c.seer, _ = c.stepper.game().(Seer)
 	c.absentee, _ = c.stepper.game().(Absentee)
-	c.world.Schema()
+	size := len(c.world.Schema().Append(nil))
+	for _, f := range spec.Inputs {
+		size += len(f.Name) + len(f.Type) + 8
+	}
+	if size > maxSchema {
+		return nil, fmt.Errorf("room kind %q: the names of tables, fields and inputs take %d bytes, at most %d: use fewer or shorter ones", spec.Name, size, maxSchema)
+	}
 	if c.saver, _ = c.stepper.game().(Checkpointer); c.saver != nil {
 		if c.layout, err = c.world.Layout(); err != nil {
 			return nil, fmt.Errorf("room kind %q: %w", spec.Name, err)

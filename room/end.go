@@ -63,7 +63,7 @@ func (r *Room) bid(now time.Time, snapshots bool) error {
 // sendLast sends s what it has not been sent yet, although the line may be slow: this is the last chance.
 func (r *Room) sendLast(s *seat, now time.Time, snapshot bool) {
 	s.last = true
-	if snapshot && s.world.Tick() != 0 && s.view.Base() != s.world.Tick() {
+	if snapshot && s.world.Tick() != 0 && s.view.Due() {
 		r.sendTo(s, now)
 	}
 	for s.backlog.unsent() { // what did not go with the snapshot, or there was none

@@ -74,9 +74,12 @@ func TestAnEmptyRoomKeepsNoRing(t *testing.T) {
 	_, err = m.Tick()
 	require.NoError(t, err)
 	require.Less(t, m.Room().Memory(), full/2)
-	c, _ = joinManual(t, m, "Bob")
-	_, err = c.read(-1)
-	require.NoError(t, err)
+	c, s = joinManual(t, m, "Bob")
+	for range 10 { // in parts
+		require.NoError(t, c.readAndAck(s))
+		_, err = m.Tick()
+		require.NoError(t, err)
+	}
 	require.Equal(t, 20*protocol.Ring, c.replica.Len(0), "the world is still there")
 }
 

@@ -1,11 +1,13 @@
 package room_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,7 +49,10 @@ func startWith(t *testing.T, k room.AnyKind, cfg room.Config, more ...func(*room
 	t.Helper()
 	l := &live{t: t, stats: new(room.Stats), player: new(player.Stats), users: new(player.Registry), ended: make(chan error, 1)}
 	var err error
-	cfg.ID, cfg.Seed, cfg.Stats, cfg.PlayerStats, cfg.Registry, cfg.Log = "r1", 7, l.stats, l.player, l.users, silent
+	cfg.ID, cfg.Seed, cfg.Stats, cfg.PlayerStats, cfg.Registry = "r1", 7, l.stats, l.player, l.users
+	if cfg.Log == nil {
+		cfg.Log = silent
+	}
 	cfg.LastWords = &l.words
 	for _, change := range more {
 		change(&cfg)
@@ -773,6 +778,154 @@ func TestWhoNeverAcknowledgesIsToldAndTheConnectionEnded(t *testing.T) {
 			require.NoError(t, c2.readAndAck(s))
 		}
 		require.Nil(t, c2.closeError())
+		require.NoError(t, r.stop())
+	})
+}
+
+// shelf is a game whose world takes many messages.
+type shelf struct {
+	base
+	books *state.Table[Book]
+}
+
+type Book struct {
+	Title string `sync:"title"`
+	Read  int    `sync:"read"`
+}
+
+func (s *shelf) Step(t *room.Tick, _ []room.Input[struct{}]) {
+	if b := s.books.Get(state.ID(1 + t.Number()%100)); b != nil {
+		b.Read++
+	}
+	if t.Number()%10 == 0 {
+		t.Broadcast("n", t.Number())
+	}
+}
+
+func shelves(books int, size int) room.Kind[struct{}] {
+	k := kind(func(s *room.Setup) room.Game[struct{}] {
+		g := &shelf{books: room.Table[Book](s, "book")}
+		for i := range books {
+			_, b := g.books.Add(0)
+			b.Title = fmt.Sprintf("%0*d", size, i)
+		}
+		return g
+	})
+	k.Spectators = 1
+	return k
+}
+
+func TestALargeWorldIsSentInPartsWithEventsBetween(t *testing.T) {
+	for _, onDemand := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			k := shelves(10_000, 100)
+			k.OnDemand = onDemand
+			r := start(t, k)
+			c, s := r.join("Ada")
+			w := new(client)
+			ws, err := r.Join(t.Context(), room.Join{Who: room.Identity{User: "w", Name: "Wes"}, Conn: w, Spectate: true})
+			require.NoError(t, err)
+			next, events := 0, 0
+			for range 400 { // a slow line: a part each 200 ms
+				time.Sleep(50 * time.Millisecond)
+				synctest.Wait()
+				c.mu.Lock()
+				queue := slices.Clone(c.queue)
+				c.mu.Unlock()
+				if next < 200 { // not yet the last
+					require.LessOrEqual(t, len(queue), 2, "few are under way")
+				}
+				for _, m := range queue {
+					require.LessOrEqual(t, len(m), protocol.MaxOutbound)
+				}
+				require.NoError(t, w.readAndAck(ws))
+				if next++; next%4 == 0 {
+					n, err := c.read(1)
+					require.NoError(t, err)
+					if n > 0 {
+						require.NoError(t, s.Receive(c, time.Now(), protocol.AppendAck(nil, c.tick())))
+					}
+					if events == 0 && c.replica.Len(0) == 0 {
+						events = len(c.events)
+					}
+				}
+			}
+			require.Nil(t, c.closeError())
+			require.Equal(t, 10_000, c.replica.Len(0))
+			require.Equal(t, 10_000, w.replica.Len(0))
+			require.Positive(t, c.hashes)
+			require.Positive(t, w.hashes)
+			require.Positive(t, events, "events come between the parts")
+			if !onDemand {
+				require.Positive(t, c.deltas, "from the world that the parts hold")
+				require.EqualValues(t, 2, r.stats.Keyframes.Load(), "one each")
+			}
+			require.NoError(t, r.stop())
+		})
+	}
+}
+
+func TestAResumeInTheMiddleOfPartsStartsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, shelves(3000, 100))
+		c, s := r.join("Ada")
+		for range 5 {
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, c.readAndAck(s))
+		}
+		require.Zero(t, c.replica.Len(0))
+		r.Lost(s, c)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		c2 := &client{replica: c.replica, events: c.events}
+		_, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Tick: c.tick(), Conn: c2})
+		require.NoError(t, err)
+		for range 100 {
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, c2.readAndAck(s))
+		}
+		require.Equal(t, 3000, c2.replica.Len(0))
+		require.Positive(t, c2.deltas)
+		var want []string
+		for i := uint32(10); i <= c2.tick(); i += 10 {
+			want = append(want, "n "+string(encode(t, i)[1:]))
+		}
+		require.Equal(t, want, c2.events[len(c2.events)-len(want):], "each event once")
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestAWorldTooLargeForAnyClientIsTheAuthorsToHear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines bytes.Buffer
+		r := startWith(t, shelves(5000, 1000), room.Config{Log: slog.New(slog.NewTextHandler(&lines, nil))})
+		for i := range 3 {
+			c, _ := r.join(fmt.Sprint("Ada ", i))
+			require.Equal(t, protocol.CodeRefused, c.closeError().Code)
+			require.Equal(t, protocol.AdviceStop, c.closeError().Code.Advice())
+		}
+		require.EqualValues(t, 3, r.stats.TooLarge.Load())
+		require.Equal(t, 1, strings.Count(lines.String(), "a KEY of "), lines.String())
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestALineThatIsTooSlowForTheWorldIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, shelves(3000, 100)) // 300 KB: 80 s
+		c, s := r.join("Ada")
+		for range 70 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if c.tick() < 5 { // nothing more is taken
+				_, err := c.read(1)
+				require.NoError(t, err)
+			}
+			_ = s.Receive(c, time.Now(), protocol.AppendAck(nil, c.tick()))
+		}
+		require.NotNil(t, c.closeError())
 		require.NoError(t, r.stop())
 	})
 }

@@ -454,7 +454,7 @@ func (r *Room) resume(s *seat, v Resume, known bool) error {
 		tick = 0 // nonsense: start over
 	}
 	s.backlog.rewind(tick)
-	if v.Key || !s.view.Rewind(tick) {
+	if ok := s.view.Rewind(tick); v.Key || !ok {
 		s.view.Rewind(0)
 		tick = 0
 	}
@@ -464,6 +464,7 @@ func (r *Room) resume(s *seat, v Resume, known bool) error {
 	}
 	s.conn, s.welcome, s.resumed, s.ended = v.Conn, true, known, false
 	s.stirred.Store(true)
+	s.began = time.Time{}
 	if !s.player.away {
 		return nil
 	}

@@ -42,6 +42,8 @@ type seat struct {
 	welcome   bool      // WELCOME is due
 	resumed   bool      // and says so
 	ended     bool      // conn was closed since nothing was acknowledged
+	began     time.Time // of the KEY that is on its way in parts, zero for none
+	stuck     int       // messages in a row into which the next event did not fit
 	warned    time.Time // when the client was last told that it acknowledges nothing
 	told      uint32    // tick in which the player was last told that events were not kept
 	last      bool      // what is sent now is the last

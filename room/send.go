@@ -16,7 +16,16 @@ const (
 	// maxUnacknowledged before its connection is closed.
 	warnUnacknowledged = 15 * time.Second
 	maxUnacknowledged  = 45 * time.Second
+
+	// A KEY in parts may take keyTime, and a second for each keyPace bytes.
+	keyTime = 30 * time.Second
+	keyPace = 6 << 10
+
+	// maxSchema is the longest description of a kind's tables and inputs, in bytes: it must fit into a WELCOME.
+	maxSchema = 48 << 10
 )
+
+var errOwnCut = fmt.Errorf("%w: those of one player's entities take more than 56 KiB, and some are not sent", errTooLarge)
 
 // maxHash is the longest HASH, in bytes.
 const maxHash = 12
@@ -72,26 +81,47 @@ func (r *Room) consider(s *seat, now time.Time, step time.Duration) {
 	s.backlog.ack(acked)
 	r.tokens.settle(s, acked)
 	r.age(s, acked, step)
+	s.view.Acked(acked)
 	if stalled := s.session.Flow.Stalled(now); stalled >= warnUnacknowledged && !r.unacknowledged(s, now, stalled) {
 		return
 	}
 	switch {
 	case s.feed == nil && s.world.Tick() == 0 && s.welcome && s.conn.Ready():
 		r.sendEmpty(s, now)
-	case s.feed == nil && s.world.Tick() <= s.newest, s.view.Base() == s.world.Tick():
-		if s.backlog.unsent() { // they go with the snapshot of a tick to come
+	case r.tooSlow(s, now):
+	case s.feed == nil && s.world.Tick() <= s.newest, !s.view.Due():
+		if s.backlog.unsent() || s.view.Partial() { // they go with the snapshot of a tick to come
 			r.unsent = true
-			r.worked = r.worked || r.spec.OnDemand && s.conn.Ready() && s.session.Flow.Open(now, step)
+			r.worked = r.worked || r.spec.OnDemand && s.conn.Ready() && s.open(now, step)
 		}
 	case !s.conn.Ready():
 		r.sent.congested++
 		r.unsent = true
-	case !s.session.Flow.Open(now, step):
+		s.view.Keep()
+	case !s.open(now, step):
 		r.sent.unacknowledged++
 		r.unsent = true
+		s.view.Keep()
 	default:
 		r.sendTo(s, now)
 	}
+}
+
+// open reports whether flow control admits a message. Of the parts of a KEY few are under way at once, so that little waits before
+// what is urgent.
+func (s *seat) open(now time.Time, step time.Duration) bool {
+	return s.session.Flow.Open(now, step) && (!s.view.Partial() || s.session.Flow.Few(now))
+}
+
+// tooSlow closes the connection of a client that takes too long for a KEY in parts, whose world is kept meanwhile, and reports
+// whether it did.
+func (r *Room) tooSlow(s *seat, now time.Time) bool {
+	if s.began.IsZero() || now.Sub(s.began) < keyTime+time.Duration(s.view.Size()/keyPace)*time.Second {
+		return false
+	}
+	s.ended = true
+	s.conn.Close(protocol.CodeSlowReader, "the line is too slow for the world of this room", nil)
+	return true
 }
 
 // unacknowledged warns a client that has acknowledged nothing for that long, and in the end closes its connection; then it
@@ -156,6 +186,23 @@ func (r *Room) age(s *seat, acked uint32, step time.Duration) {
 	r.sent.ages.observe(staleBounds, int64(time.Duration(tick-acked)*step))
 }
 
+// next returns what the view has to give, and puts OWN into s.own.
+func (s *seat) next(seq uint32, slack int) (snapshot []byte, key bool) {
+	snapshot, key = s.view.Next()
+	if s.own = s.own[:0]; snapshot != nil && !s.view.Partial() {
+		s.own = s.view.AppendOwn(s.own, seq, slack)
+	}
+	return snapshot, key
+}
+
+// tooLarge deals with a world that no client takes.
+func (r *Room) tooLarge(s *seat) {
+	r.cfg.Stats.TooLarge.Add(1)
+	r.unsendable("world", fmt.Errorf("%w: a KEY of %d bytes, at most %d", errTooLarge, s.view.TooLarge(), state.MaxKey))
+	s.ended = true
+	s.conn.Close(protocol.CodeRefused, "the world of this room is too large to be sent", nil)
+}
+
 // sendTo sends s one message: WELCOME if it is due, the snapshot, and what is the player's own.
 func (r *Room) sendTo(s *seat, now time.Time) {
 	tick := s.world.Tick()
@@ -168,16 +215,51 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 	if s.welcome {
 		s.head = r.appendWelcome(s.head, s, tick)
 	}
-	base := s.view.Base()
-	snapshot, key := s.view.Next()
-	if key {
+	snapshot, key := s.next(seq, slack)
+	if snapshot == nil && s.view.TooLarge() > 0 {
+		r.tooLarge(s)
+		return
+	}
+	if s.view.OwnCut() {
+		r.unsendable("owner fields", errOwnCut)
+	}
+	room := protocol.MaxOutbound - len(s.head) - len(snapshot) - len(s.own) - maxHash
+	switch {
+	case room < 0 && len(s.head) > 0: // WELCOME goes alone
+		s.view.Unsent()
+		r.unsent = true
+		if s.put(s.head) == nil {
+			s.pass.proof = tick
+			s.welcome = false
+		}
+		return
+	case room < 0:
+		s.view.Unsent()
+		s.view.Split()
+		snapshot, key = s.next(seq, slack)
+		room = protocol.MaxOutbound - len(snapshot) - maxHash
+	}
+	partial := s.view.Partial()
+	switch {
+	case !partial:
+		s.began = time.Time{}
+	case s.began.IsZero():
+		s.began = now
+	}
+	if key && !partial {
 		r.sent.keyframes++
 	}
-	s.own = s.view.AppendOwn(s.own[:0], seq, slack)
-	s.own = s.backlog.appendUnsent(s.own, tick, protocol.MaxOutbound-len(s.head)-len(snapshot)-len(s.own)-maxHash)
-	if tick-s.checked >= uint32(r.spec.TickRate) || key {
+	own := len(s.own)
+	s.own = s.backlog.appendUnsent(s.own, tick, room)
+	if s.stuck++; len(s.own) > own || !s.backlog.unsent() {
+		s.stuck = 0
+	} else if s.stuck > r.spec.TickRate { // an event that is too long to travel with snapshots as large as these
+		s.view.Split()
+		s.stuck = 0
+	}
+	if !partial && !s.view.OwnCut() && (tick-s.checked >= uint32(r.spec.TickRate) || key) {
 		s.checked = tick
-		s.own = protocol.AppendHash(s.own, tick, s.view.Checksum())
+		s.own = protocol.AppendHash(s.own, s.view.Base(), s.view.Checksum())
 		if rtt := s.session.Flow.MinRTT(); rtt > 0 {
 			r.sent.rtts.observe(rttBounds, int64(rtt))
 		}
@@ -192,7 +274,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		// get this message, and has all before it.
 		count(&r.cfg.Stats.SendFailed, &r.counts.SendFailed)
 		s.session.Flow.Unsent()
-		s.view.Unsend(base)
+		s.view.Unsent()
 		s.backlog.unsend(tick)
 		r.unsent = true
 		return
@@ -201,6 +283,9 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		s.pass.proof = tick
 	}
 	s.newest, s.welcome = tick, false
+	if partial || s.backlog.unsent() {
+		r.unsent = true // there is more
+	}
 	r.sent.snapshots++
 	size := len(s.head) + len(snapshot) + len(s.own)
 	r.sent.bytes += size

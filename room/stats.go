@@ -35,6 +35,7 @@ type Stats struct {
 	SkippedUnacknowledged atomic.Int64 // likewise, too many being unacknowledged
 	SendFailed            atomic.Int64
 	Outgrown              atomic.Int64 // rooms ended since their world took more memory than Kind.MaxMemory
+	TooLarge              atomic.Int64 // connections closed since the room's world is too large to be sent
 	Unacknowledged        atomic.Int64 // connections closed since the client acknowledged no snapshot
 	EventsDropped         atomic.Int64 // events not kept for a player for whom too many waited
 

@@ -15,7 +15,7 @@ const RESUME_PREFIX = "tickhall.resume."; // before the token, in a subprotocol 
 const VERSION = 1;
 
 const MAX_INBOUND = 4096; // bytes of a message that the server accepts
-const MAX_OUTBOUND = 4 << 20; // bytes of a message that the server may send
+const MAX_OUTBOUND = 64 << 10; // bytes of a message that the server may send
 const MAX_INPUTS = 32; // inputs in one INPUT
 const MAX_NAME = 64; // bytes of a message's name
 const MAX_STRING = 1024; // bytes of a string field

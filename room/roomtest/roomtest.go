@@ -498,7 +498,7 @@ func (p *Player) Send(parts ...[]byte) error {
 	}
 	// Applied at once and acknowledged at once: flow control never holds a virtual player back.
 	if p.fault == nil && p.session != nil && p.replica != nil {
-		_ = p.session.Flow.Ack(p.replica.Tick(), p.room.manual.Now())
+		_ = p.session.Flow.Ack(p.replica.Taken(), p.room.manual.Now())
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func TestSocketTakesWhatFitsAndFlushesTheRest(t *testing.T) {
 	require.Equal(t, "127.0.0.1", conn.RemoteAddr())
 
 	// Nobody reads: the kernel takes some messages whole, then one in part, then none.
-	message := bytes.Repeat([]byte{7}, 1<<20)
+	message := bytes.Repeat([]byte{7}, protocol.MaxOutbound)
 	sent := 0
 	for ; err == nil; sent++ {
 		message[0] = byte(sent)
@@ -70,7 +70,7 @@ func TestSocketBecomesReadyAgain(t *testing.T) {
 	_, err := c.read()
 	require.NoError(t, err)
 	conn := e.room.connection()
-	message := bytes.Repeat([]byte{7}, 1<<20)
+	message := bytes.Repeat([]byte{7}, protocol.MaxOutbound)
 	for range 3 {
 		sent := 0
 		for conn.Send(message) == nil {
@@ -92,7 +92,7 @@ func TestSlowReaderOfASocketIsCutOff(t *testing.T) {
 	_, err := c.read()
 	require.NoError(t, err)
 	conn := e.room.connection()
-	message := bytes.Repeat([]byte{7}, 1<<20)
+	message := bytes.Repeat([]byte{7}, protocol.MaxOutbound)
 	for conn.Send(message) == nil {
 	}
 	await(t, func() bool { return e.Stats().Open.Load() == 0 })
