@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -151,6 +152,23 @@ func (r *Room) Tick(n int) {
 		over, err := r.manual.Tick()
 		r.check(over, err)
 	}
+}
+
+// Settle makes ticks until every player holds a whole world: a large one comes in parts, a tick each.
+func (r *Room) Settle() {
+	r.t.Helper()
+	for range state.MaxParts + 2 {
+		r.Tick(1)
+		if !slices.ContainsFunc(r.players, (*Player).waits) {
+			return
+		}
+	}
+	r.t.Fatalf("a player is still waiting for the world")
+}
+
+// waits reports whether p is here, and has no whole world.
+func (p *Player) waits() bool {
+	return p.session != nil && !p.away && p.bye == nil && (p.replica == nil || p.replica.Tick() == 0 || p.replica.Partial())
 }
 
 func (r *Room) check(over bool, err error) {

@@ -350,7 +350,9 @@ func TestAFullBoardSaysSo(t *testing.T) {
 		for _, s := range b.game.drawing.list {
 			chunks += len(s.chunks)
 		}
-		require.Equal(t, chunks, roomtest.Table[Chunk](b.Join("Zoe"), "chunk").Len(), "a full board can be joined")
+		zoe := b.Join("Zoe")
+		b.Settle()
+		require.Equal(t, chunks, roomtest.Table[Chunk](zoe, "chunk").Len(), "a full board can be joined")
 
 		require.NoError(t, bob.Call("undo", nil, nil))
 		require.True(t, artist(bob, "Bob").Redo)
@@ -372,7 +374,9 @@ func TestAFullBoardSaysSo(t *testing.T) {
 		require.Equal(t, "full", code(t, eve.Call("begin", Begin{1, 5, []int{1, 1}}, nil)))
 		require.NoError(t, ada.Call("undo", nil, nil))
 		require.NoError(t, eve.Call("begin", Begin{1, 5, []int{1, 1}}, nil))
-		require.Equal(t, maxStrokes, roomtest.Table[Stroke](b.Join("Zoe"), "stroke").Len(), "a full board can be joined")
+		zoe := b.Join("Zoe")
+		b.Settle()
+		require.Equal(t, maxStrokes, roomtest.Table[Stroke](zoe, "stroke").Len(), "a full board can be joined")
 	})
 }
 
