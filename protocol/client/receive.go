@@ -212,6 +212,7 @@ func (f *feed) welcome(rd *wire.Reader, n int) error {
 	}
 	f.welcomed = true
 	r.ticket, r.token, r.watching = nil, w.Token, w.Player == 0
+	r.keepSeat()
 	r.team.Store(int64(r.nextTeam))
 	r.welcome.Store(w)
 	r.out.open(f.socket, w, f.kept)

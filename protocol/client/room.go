@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,10 @@ type Config struct {
 	Token func(ctx context.Context) (string, error)
 	// Guest is what Room.Guest gave earlier: be the same guest again. It counts where Token is nil.
 	Guest string
+
+	// Seat is what Room.Seat gave earlier, perhaps in another process: take that seat back, if it is still kept, before
+	// asking for a match. To OnJoin it is a first join.
+	Seat string
 
 	// Dial opens connections; a net.Dialer's by default. TLS is for https addresses.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -103,6 +108,7 @@ type Room struct {
 	ready    chan struct{} // closed when the first snapshot has been applied
 	welcome  atomic.Pointer[protocol.Welcome]
 	guest    atomic.Pointer[string] // never nil
+	seat     atomic.Pointer[string] // likewise
 	team     atomic.Int64
 	joined   atomic.Bool
 	left     atomic.Bool
@@ -164,6 +170,13 @@ func New(cfg Config) *Room {
 		events: map[string]func([]byte){},
 	}
 	r.guest.Store(&cfg.Guest)
+	r.seat.Store(new(string))
+	if base, token, ok := strings.Cut(cfg.Seat, " "); ok && token != "" {
+		if u, err := url.Parse(base); err == nil && u.Host != "" {
+			r.base, r.token, r.needKey = u, token, true
+			r.seat.Store(&cfg.Seat)
+		}
+	}
 	return r
 }
 
@@ -215,18 +228,23 @@ func (r *Room) Run(ctx context.Context) error {
 		}
 		switch end.advice {
 		case protocol.AdviceStop:
+			r.seat.Store(new(string))
 			return end.err
 		case protocol.AdviceMatch:
 			if r.token != "" || r.watching {
 				r.out.lost()
 			}
 			r.ticket, r.token, r.place, r.watching = nil, "", "", false
+			r.keepSeat()
 		}
 		r.report(end.err)
 		if end.back {
 			r.backoff.reset()
 		}
 		sleep(ctx, end.wait+r.backoff.next(r.random()))
+	}
+	if r.left.Load() {
+		r.seat.Store(new(string))
 	}
 	return nil
 }
@@ -284,6 +302,19 @@ func (r *Room) Welcome() *protocol.Welcome { return r.welcome.Load() }
 // Guest is what the server told last to be the same guest again: give it to the next Room as
 // Config.Guest. It is empty for a player with a token, and before the first match.
 func (r *Room) Guest() string { return *r.guest.Load() }
+
+// Seat names the seat that the client has, for a later Room to take back as Config.Seat: keep it secret, and the newest one,
+// since each connection changes it. It is "" without a seat, and once Run has returned because it is over.
+func (r *Room) Seat() string { return *r.seat.Load() }
+
+// keepSeat notes the seat for Seat.
+func (r *Room) keepSeat() {
+	seat := ""
+	if r.token != "" && r.base != nil {
+		seat = r.base.String() + " " + r.token
+	}
+	r.seat.Store(&seat)
+}
 
 // Team is the player's team, from 1, if the queue made teams; else 0.
 func (r *Room) Team() int { return int(r.team.Load()) }
