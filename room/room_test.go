@@ -563,15 +563,15 @@ func TestReliableEventsSurviveAResumeOnceAndInOrder(t *testing.T) {
 
 func TestTooManyEventsOfTheGameAreDroppedAndToldAndCostNoSeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sent := 0
+		var sent atomic.Int32
 		r := start(t, rigKind(&rig{step: func(t *room.Tick, _ []room.Input[struct{}]) {
 			t.Broadcast("blob", make([]byte, 8<<10))
-			sent++
+			sent.Add(1)
 		}}))
 		c, s := r.join("Ada")
 		other, so := r.join("Bob")
 		require.NoError(t, c.readAndAck(s))
-		before, already := len(c.events), sent
+		before, already := len(c.events), int(sent.Load())
 		c.setFull(true)
 		for range 200 {
 			time.Sleep(50 * time.Millisecond)
@@ -590,7 +590,7 @@ func TestTooManyEventsOfTheGameAreDroppedAndToldAndCostNoSeat(t *testing.T) {
 		_, err := fmt.Sscanf(c.events[before], "dropped %d", &dropped)
 		require.NoError(t, err, "%.50q", c.events[before])
 		require.EqualValues(t, dropped, r.stats.EventsDropped.Load())
-		require.Equal(t, sent-already, dropped+len(c.events)-before-1, "the rest came")
+		require.Equal(t, int(sent.Load())-already, dropped+len(c.events)-before-1, "the rest came")
 		require.Greater(t, len(c.events), 25, "as much as the backlog holds")
 		require.NoError(t, r.stop())
 	})
@@ -689,10 +689,10 @@ func TestWhatOthersSayCostsNobodyTheSeatAndTheyHearThatItIsTooMuch(t *testing.T)
 
 func TestWhoTakesNoAnswersIsTakenNoMoreRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		handled := 0
+		var handled atomic.Int32
 		r := start(t, kind(func(s *room.Setup) room.Game[struct{}] {
 			room.Handle(s, "say", func(*room.Tick, *room.Player, Say) (Said, error) {
-				handled++
+				handled.Add(1)
 				return Said{}, nil
 			})
 			return base{}
@@ -704,7 +704,7 @@ func TestWhoTakesNoAnswersIsTakenNoMoreRequests(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		synctest.Wait()
-		require.Equal(t, 256, handled)
+		require.EqualValues(t, 256, handled.Load())
 		c.setFull(false)
 		for range 5 {
 			time.Sleep(50 * time.Millisecond)
@@ -717,7 +717,7 @@ func TestWhoTakesNoAnswersIsTakenNoMoreRequests(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
 		require.NoError(t, c.readAndAck(s))
-		require.Equal(t, 257, handled)
+		require.EqualValues(t, 257, handled.Load())
 		require.NoError(t, r.stop())
 	})
 }
