@@ -64,6 +64,57 @@ type QueueReply struct {
 	Guest   string  `json:"guest,omitempty"` // as in MatchReply
 }
 
+// KindInfo is one element of the answer to GET /v1/kinds, an array.
+type KindInfo struct {
+	Name       string `json:"name"`
+	Title      string `json:"title"`
+	About      string `json:"about"`
+	Players    int    `json:"players"` // in all of its rooms, away ones included
+	Rooms      int    `json:"rooms"`
+	MaxPlayers int    `json:"max_players"`    // of one room
+	Full       bool   `json:"full,omitempty"` // a quick match finds no seat right now
+
+	Interface *Interface `json:"interface,omitempty"` // nil if no room of the kind could be made without options
+}
+
+// Interface is what clients of a kind of room can send and get. Types are written as in WELCOME's inputs: see the
+// README, under "Bodies".
+type Interface struct {
+	Rate     int           `json:"rate"` // ticks per second
+	OnDemand bool          `json:"on_demand,omitempty"`
+	Inputs   []Field       `json:"inputs"` // in the order of the wire
+	Messages []MessageType `json:"messages"`
+	Events   []EventType   `json:"events"` // that the game has declared
+	Tables   []TableType   `json:"tables"`
+}
+
+// MessageType is a typed message that a room takes.
+type MessageType struct {
+	Name    string `json:"name"`
+	Request string `json:"request"` // type of the body
+	Reply   string `json:"reply"`   // likewise
+}
+
+// EventType is an event that a room sends.
+type EventType struct {
+	Name string `json:"name"`
+	Body string `json:"body"` // its type
+}
+
+// TableType is a table of a room's world. How its fields travel is told by WELCOME's schema.
+type TableType struct {
+	Name   string       `json:"name"`
+	Fields []TableField `json:"fields"`
+}
+
+// TableField is a field of a table.
+type TableField struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`            // int, bool, float, angle or string
+	Rate  string `json:"rate,omitempty"`  // the field that is its rate of change per second
+	Owner bool   `json:"owner,omitempty"` // only the entity's owner is sent it
+}
+
 // RoomList is the answer to GET /v1/rooms.
 type RoomList struct {
 	Rooms []RoomInfo `json:"rooms"`

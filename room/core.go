@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -23,6 +24,7 @@ import (
 type core struct {
 	spec     *Spec
 	world    *state.World
+	iface    *protocol.Interface
 	layout   string // of the world, if there is a saver
 	pcg      *rand.PCG
 	rand     *rand.Rand // from pcg
@@ -102,7 +104,7 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, match *Match, sta
 	c.rand = rand.New(c.pcg)
 	c.tick.core = c
 	var err error
-	setup := &Setup{seed: seed, options: options, match: match, world: c.world, handlers: c.handlers, signals: c.signals, timers: c.named}
+	setup := &Setup{events: map[string]reflect.Type{}, seed: seed, options: options, match: match, world: c.world, handlers: c.handlers, signals: c.signals, timers: c.named}
 	if p := c.guard(func() { c.stepper, err = spec.build(setup) }); p != nil {
 		return nil, fmt.Errorf("room kind %q: New panicked: %v", spec.Name, p.(*PanicError).Value)
 	}
@@ -121,6 +123,7 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, match *Match, sta
 	if size > maxSchema {
 		return nil, fmt.Errorf("room kind %q: the names of tables, fields and inputs take %d bytes, at most %d: use fewer or shorter ones", spec.Name, size, maxSchema)
 	}
+	c.iface = c.describe(setup.events)
 	if c.saver, _ = c.stepper.game().(Checkpointer); c.saver != nil {
 		if c.layout, err = c.world.Layout(); err != nil {
 			return nil, fmt.Errorf("room kind %q: %w", spec.Name, err)

@@ -12,9 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +20,6 @@ import (
 
 	"github.com/tickhall/tickhall/player"
 	"github.com/tickhall/tickhall/protocol"
-	"github.com/tickhall/tickhall/protocol/body"
 )
 
 // Errors that a room's methods return.
@@ -220,24 +217,6 @@ func (r *Room) unsendable(what string, err error) {
 	if r.cfg.Unsendable != nil {
 		r.cfg.Unsendable(what, err)
 	}
-}
-
-// Message is a typed message that a room takes: its name, and the types of its body and its reply, such as
-// "{card:uint8}". A type of reply that has no such name is "any".
-type Message struct {
-	Name    string `json:"name"`
-	Request string `json:"request"`
-	Reply   string `json:"reply"`
-}
-
-// Messages are the typed messages that the game has registered, by name.
-func (r *Room) Messages() []Message {
-	list := make([]Message, 0, len(r.core.handlers))
-	for _, name := range slices.Sorted(maps.Keys(r.core.handlers)) {
-		h := r.core.handlers[name]
-		list = append(list, Message{name, h.request.String(), body.NameOf(h.reply)})
-	}
-	return list
 }
 
 // ID is the room's id.

@@ -22,6 +22,7 @@ type Setup struct {
 	options  json.RawMessage
 	world    *state.World
 	handlers map[string]handler
+	events   map[string]reflect.Type // of their bodies
 	signals  map[string]signal
 	timers   map[string]namedTimer
 	listing  json.RawMessage

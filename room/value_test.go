@@ -149,7 +149,7 @@ func TestARoomTellsItsMessagesAndInputs(t *testing.T) {
 	r, err := room.New(table(), room.Config{ID: "x"})
 	require.NoError(t, err)
 	const typ = "{card:uint8,count:int32,speed:float32,up:bool,text:string,at:{x:float32,y:float32},items:[]{x:float32,y:float32},votes:map[string]uint8}"
-	require.Equal(t, []room.Message{{Name: "last", Request: "{}", Reply: typ}, {Name: "play", Request: typ, Reply: typ}}, r.Messages())
+	require.Equal(t, []protocol.MessageType{{Name: "last", Request: "{}", Reply: typ}, {Name: "play", Request: typ, Reply: typ}}, r.Interface().Messages)
 	require.Equal(t, protocol.Field{Name: "card", Type: "uint8"}, r.Spec().Inputs[0])
 	p := roomtest.New(t, table()).Join("Ada")
 	require.Equal(t, r.Spec().Inputs, p.Welcome().Inputs)

@@ -185,7 +185,9 @@ type kind struct {
 	news   chan struct{} // a token for each call of New under way, those that hang included
 
 	// Lobby.mu guards the rest.
-	rooms     []*entry  // oldest first
+	rooms     []*entry // oldest first
+	iface     *protocol.Interface
+	described time.Time // when iface was last looked for in vain
 	hungUntil time.Time // no room is made until then, one New having hung
 	ignores   bool      // it was told that the game makes rooms other than quick matches ask for
 }

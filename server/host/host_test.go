@@ -159,7 +159,7 @@ func TestHostServesTheAPIAndThePages(t *testing.T) {
 			{"GET", "/js/tickhall.js", "", 200, "SUBPROTOCOL", "text/javascript; charset=utf-8"},
 			{"GET", "/healthz", "", 200, "ok", "application/json"},
 			{"GET", "/readyz", "", 200, "ready", "application/json"},
-			{"GET", "/v1/kinds", "", 200, `{"name":"trial","title":"Trial","about":"A test.","players":1,"rooms":1,"max_players":2}`, "application/json"},
+			{"GET", "/v1/kinds", "", 200, `{"name":"trial","title":"Trial","about":"A test.","players":1,"rooms":1,"max_players":2,"interface":{"rate":20,"inputs":[{"name":"Act","type":"string"}]`, "application/json"},
 			{"POST", "/v1/kinds", "{}", 405, "method_not_allowed", "application/json"},
 			{"HEAD", "/v1/kinds", "", 200, "", "application/json"},
 			{"HEAD", "/v1/rooms", "", 200, "", "application/json"},

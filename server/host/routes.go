@@ -74,18 +74,7 @@ func faultOfPath(p string) string {
 	return ""
 }
 
-// kindInfo is what GET /v1/kinds tells of a kind of room.
-type kindInfo struct {
-	Name       string `json:"name"`
-	Title      string `json:"title"`
-	About      string `json:"about"`
-	Players    int    `json:"players"` // in all of its rooms, away ones included
-	Rooms      int    `json:"rooms"`
-	MaxPlayers int    `json:"max_players"`    // of one room
-	Full       bool   `json:"full,omitempty"` // a quick match finds no seat right now
-}
-
-// kinds serves GET /v1/kinds: the kinds of room, and how many play there.
+// kinds serves GET /v1/kinds: the kinds of room, how many play there, and what clients of each can send and get.
 func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
 	if !h.gateway.Allows(w, r, http.MethodGet, http.MethodHead) {
 		return
@@ -95,9 +84,12 @@ func (h *Host) kinds(w http.ResponseWriter, r *http.Request) {
 		players[i.Kind] += i.Players
 		rooms[i.Kind]++
 	}
-	list := []kindInfo{}
+	list := []protocol.KindInfo{}
 	for _, s := range h.lobby.Kinds() {
-		list = append(list, kindInfo{s.Name, s.Title, s.About, players[s.Name], rooms[s.Name], s.MaxPlayers, h.lobby.Full(s.Name)})
+		list = append(list, protocol.KindInfo{
+			Name: s.Name, Title: s.Title, About: s.About, Players: players[s.Name], Rooms: rooms[s.Name], MaxPlayers: s.MaxPlayers,
+			Full: h.lobby.Full(s.Name), Interface: h.lobby.Interface(s.Name),
+		})
 	}
 	api.WritePublic(w, r, list)
 }

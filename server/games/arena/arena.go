@@ -62,6 +62,10 @@ type Arena struct {
 	round  *Round
 	left   int // ticks of the present phase
 	finder pathfinder
+
+	hit  room.Event[Hit]
+	kill room.Event[Kill]
+	took room.Event[Took]
 }
 
 // New makes the game of one room.
@@ -73,6 +77,9 @@ func New(s *room.Setup) (room.Game[Move], error) {
 		rounds:  room.Table[Round](s, "round"),
 		humans:  map[uint32]*pilot{},
 		finder:  newPathfinder(ground),
+		hit:     room.NewEvent[Hit](s, "hit"),
+		kill:    room.NewEvent[Kill](s, "kill"),
+		took:    room.NewEvent[Took](s, "took"),
 	}
 	walls := room.Table[Wall](s, "wall")
 	for _, w := range ground.walls {

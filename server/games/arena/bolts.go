@@ -99,21 +99,22 @@ func (a *Arena) damage(t *room.Tick, by, victim *pilot, amount int) {
 	if victim.brain != nil {
 		victim.brain.alarm(by)
 	}
-	victim.tell(t, "hit", Hit{uint32(by.id), by.name, uint32(victim.id), amount})
-	by.tell(t, "hit", Hit{uint32(by.id), by.name, uint32(victim.id), amount})
+	hit := Hit{uint32(by.id), by.name, uint32(victim.id), amount}
+	tell(t, a.hit, hit, victim)
+	tell(t, a.hit, hit, by)
 	if !died {
 		return
 	}
 	by.streak++
 	by.ship.Kills++
-	t.Broadcast("kill", Kill{
+	a.kill.Broadcast(t, Kill{
 		uint32(by.id), by.name, uint32(victim.id), victim.name, by.streak, by.ship.Colour, victim.ship.Colour,
 	})
 }
 
 // tell sends an event to p if it is a person.
-func (p *pilot) tell(t *room.Tick, name string, body any) {
+func tell[T any](t *room.Tick, e room.Event[T], body T, p *pilot) {
 	if p.player != nil {
-		t.Send(name, body, p.player)
+		e.Send(t, body, p.player)
 	}
 }

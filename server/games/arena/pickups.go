@@ -35,7 +35,7 @@ func (a *Arena) offer(t *room.Tick, it *Pickup) {
 			continue
 		}
 		a.remove(t, it)
-		p.tell(t, "took", Took{it.Kind})
+		tell(t, a.took, Took{it.Kind}, p)
 		return
 	}
 }

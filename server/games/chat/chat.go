@@ -67,6 +67,7 @@ type Channel struct {
 	seats   map[uint32]state.ID // of members, by player number; only looked up in, never walked
 	budgets map[string]*budget  // by user
 	history history
+	letter  room.Event[Letter]
 }
 
 var validTopic = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
@@ -85,6 +86,7 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 		members: room.Table[Member](s, "member"),
 		seats:   map[uint32]state.ID{},
 		budgets: map[string]*budget{},
+		letter:  room.NewEvent[Letter](s, "dm"),
 		history: history{recent: room.Table[Line](s, "line")},
 	}
 	room.Handle(s, "say", c.say)
@@ -234,7 +236,7 @@ func (c *Channel) direct(t *room.Tick, p *room.Player, v Direct) (Sent, error) {
 	l := Letter{ID: t.Rand().Uint64() >> 11, From: from.User, Name: from.Name, To: to.User, Whom: to.Name, Text: text}
 	for _, q := range t.Players() {
 		if u := q.User(); u == to.User || u == from.User {
-			t.Send("dm", l, q)
+			c.letter.Send(t, l, q)
 		}
 	}
 	return Sent{l.ID}, nil

@@ -106,7 +106,7 @@ func (f *Fleet) command(t *room.Tick, p *room.Player, v Ask) (Asked, error) {
 	}
 	t.After(timeout, func(t *room.Tick) { f.expire(t, row) })
 	if to := t.Player(d.player); to != nil {
-		t.Send("command", c.order(), to)
+		f.ordered.Send(t, c.order(), to)
 	}
 	return Asked{c.Number}, nil
 }
@@ -116,7 +116,7 @@ func (c *Command) order() Order { return Order{c.Number, c.Name, c.Args, c.until
 // resend gives what waits for a device to its new seat: the old one took its events with it.
 func (f *Fleet) resend(t *room.Tick, p *room.Player, d *Device) {
 	for _, c := range f.waiting(d) {
-		t.Send("command", c.order(), p)
+		f.ordered.Send(t, c.order(), p)
 	}
 }
 
@@ -157,12 +157,12 @@ func (f *Fleet) expire(t *room.Tick, row state.ID) {
 // conclude ends a command and tells who asked.
 func (f *Fleet) conclude(t *room.Tick, c *Command, status Status, result string) {
 	c.Status, c.Result, c.Took = status, result, uint16((t.Time()-c.sent)/time.Millisecond)
-	name := "answer"
+	event := f.answered
 	if status == TimedOut {
-		name = "timeout"
+		event = f.timedOut
 	}
 	if p := t.Player(c.by); p != nil {
-		t.Send(name, Outcome{c.Number, c.Device, status == Done, result}, p)
+		event.Send(t, Outcome{c.Number, c.Device, status == Done, result}, p)
 	}
 }
 

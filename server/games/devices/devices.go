@@ -78,6 +78,9 @@ type Fleet struct {
 	seats    map[uint32]*seat    // by player number; only looked up in, never walked
 	ids      map[string]state.ID // of devices, by their own id; likewise
 	last     uint32              // number of the newest command
+
+	ordered            room.Event[Order]
+	answered, timedOut room.Event[Outcome]
 }
 
 // New makes the game of one room.
@@ -87,6 +90,10 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 		commands: room.Table[Command](s, "command"),
 		seats:    map[uint32]*seat{},
 		ids:      map[string]state.ID{},
+
+		ordered:  room.NewEvent[Order](s, "command"),
+		answered: room.NewEvent[Outcome](s, "answer"),
+		timedOut: room.NewEvent[Outcome](s, "timeout"),
 	}
 	room.Handle(s, "register", f.register)
 	room.Handle(s, "operate", f.operate)

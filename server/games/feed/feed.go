@@ -78,10 +78,16 @@ type Feed struct {
 
 	notices []Notice // the last ones
 	number  uint32   // of the newest
+
+	past room.Event[[]Notice] // for who joins
+	news room.Event[Notice]
 }
 
 func newFeed(s *room.Setup, source Source) *Feed {
-	f := &Feed{source: source, pause: firstRetry, board: newBoard(s)}
+	f := &Feed{
+		source: source, pause: firstRetry, board: newBoard(s),
+		past: room.NewEvent[[]Notice](s, "notices"), news: room.NewEvent[Notice](s, "notice"),
+	}
 	_, f.line = room.Table[Line](s, "line").Add(0)
 	return f
 }
@@ -89,7 +95,7 @@ func newFeed(s *room.Setup, source Source) *Feed {
 // Join sends the reader the notices of before, and starts the source for the first one.
 func (f *Feed) Join(t *room.Tick, p *room.Player) error {
 	// An event, so that it stands before all notices to come: numbers without a gap.
-	t.Send("notices", f.notices, p)
+	f.past.Send(t, f.notices, p)
 	if !f.running {
 		f.heard = t.Time()
 		f.ask(t)
@@ -168,7 +174,7 @@ func (f *Feed) tell(t *room.Tick, n News) {
 		f.notices = f.notices[:copy(f.notices, f.notices[1:])]
 	}
 	f.notices = append(f.notices, notice)
-	t.Broadcast("notice", notice)
+	f.news.Broadcast(t, notice)
 }
 
 // Notice is the body of the event "notice"; that of "notices", which a reader gets on joining, is a list of the last

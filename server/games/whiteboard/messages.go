@@ -146,7 +146,7 @@ func (b *Board) clear(t *room.Tick, p *room.Player, _ struct{}) (struct{}, error
 		b.seats[q.Number()].open = nil
 	}
 	b.count(t)
-	t.Broadcast("cleared", Cleared{p.Name()})
+	b.cleared.Broadcast(t, Cleared{p.Name()})
 	return struct{}{}, nil
 }
 

@@ -36,6 +36,7 @@ type Board struct {
 	artists *state.Table[Artist]
 	drawing drawing
 	clears  room.Bucket
+	cleared room.Event[Cleared]
 	seats   map[uint32]*seat // by player number; only looked up in, never walked
 }
 
@@ -58,7 +59,8 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 		drawing: drawing{
 			strokes: room.Table[Stroke](s, "stroke"), chunks: room.Table[Chunk](s, "chunk"), users: map[string]usage{},
 		},
-		seats: map[uint32]*seat{},
+		seats:   map[uint32]*seat{},
+		cleared: room.NewEvent[Cleared](s, "cleared"),
 	}
 	room.Handle(s, "cursor", b.cursor)
 	room.Handle(s, "begin", b.begin)
