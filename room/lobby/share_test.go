@@ -99,6 +99,7 @@ func TestGameWhoseNewHangsHurtsItsOwnKindForABoundedTime(t *testing.T) {
 		hangs = false
 		time.Sleep(stuckAfter + time.Second)
 		sit(t)(l.Quick("bad", QuickOptions{}))
+		synctest.Wait() // the goroutine that called New ends after its room is there
 		require.Empty(t, l.kinds["bad"].news)
 		require.Len(t, l.kinds["bad"].rooms, 1, "what was given up is no room")
 	})

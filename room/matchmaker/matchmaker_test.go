@@ -145,6 +145,7 @@ func TestTwoAlikeAreMatchedSoon(t *testing.T) {
 		b := h.enter("duel", nil)
 		wg.Wait()
 		require.LessOrEqual(t, time.Since(begun), 5*time.Second+gatherFor)
+		synctest.Wait() // members of a match are told one after the other
 		second := h.matched(b)
 		require.Equal(t, first.Room, second.Room)
 		require.ElementsMatch(t, []int{1, 2}, []int{first.Team, second.Team})

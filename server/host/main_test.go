@@ -89,10 +89,9 @@ func TestFirstSignalStopsInGoodOrder(t *testing.T) {
 	}
 }
 
-func TestSecondSignalEndsTheProgramAtOnce(t *testing.T) {
-	cmd, next := launch(t)
-	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(next("Tickhall is ready"))
-	// A room for the stop to wait for: a player who comes makes it tick, which hangs.
+// enterHanging connects a player to a new room of the program, which makes it tick: that hangs.
+func enterHanging(t *testing.T, url string) net.Conn {
+	t.Helper()
 	res, err := http.Post(url+"/v1/match", "application/json", strings.NewReader(`{"kind": "trial"}`))
 	require.NoError(t, err)
 	var match protocol.MatchReply
@@ -107,8 +106,14 @@ func TestSecondSignalEndsTheProgramAtOnce(t *testing.T) {
 	}
 	conn, err := net.Dial("tcp", req.URL.Host)
 	require.NoError(t, err)
-	defer conn.Close()
 	require.NoError(t, req.Write(conn))
+	return conn
+}
+
+func TestSecondSignalEndsTheProgramAtOnce(t *testing.T) {
+	cmd, next := launch(t)
+	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(next("Tickhall is ready"))
+	defer enterHanging(t, url).Close() // a room for the stop to wait for
 	next("a game is slow")
 
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))

@@ -4,6 +4,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -147,6 +148,21 @@ func TestAHangUpThatIsIgnoredStaysSo(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
+// awaitStopped waits until a signal to stop has reached all threads of a process, where the system tells so.
+func awaitStopped(t *testing.T, pid int) {
+	t.Helper()
+	stat := fmt.Sprintf("/proc/%d/stat", pid)
+	if _, err := os.Stat(stat); err != nil {
+		return
+	}
+	require.Eventually(t, func() bool {
+		b, err := os.ReadFile(stat)
+		require.NoError(t, err)
+		_, after, ok := strings.Cut(string(b), ") ")
+		return ok && strings.HasPrefix(after, "T")
+	}, 10*time.Second, time.Millisecond)
+}
+
 func TestAPauseOfTheProcessEndsNoRoom(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -154,14 +170,15 @@ func TestAPauseOfTheProcessEndsNoRoom(t *testing.T) {
 	}
 	cmd, next := launch(t)
 	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(next("Tickhall is ready"))
-	status, body := fetch(t, url+"/v1/match", `{"kind": "trial", "mode": "create"}`)
-	require.Equal(t, http.StatusOK, status, body)
-	room := regexp.MustCompile(`"room":"(\w+)"`).FindStringSubmatch(body)[1]
-	fetch(t, url+"/v1/connect?resume="+room+".nobody", "") // has the room tick, which hangs
+	defer enterHanging(t, url).Close()
+	next("a game is slow") // counted in looks of the watchdog: it is 8 s of running until the room is given up
 	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	awaitStopped(t, cmd.Process.Pid)
 	time.AfterFunc(12*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGCONT) })
-	status, _ = fetch(t, url+"/healthz", "")
-	require.Equal(t, http.StatusOK, status)
+	_, body := fetch(t, url+"/metrics", "") // answered when the process goes on
+	require.Contains(t, body, `tickhall_rooms_ended_total{cause="stuck",kind="trial"} 0`)
+	status, body := fetch(t, url+"/healthz", "")
+	require.Equal(t, http.StatusOK, status, body)
 	_, body = fetch(t, url+"/metrics", "")
 	require.Contains(t, body, `tickhall_rooms_ended_total{cause="stuck",kind="trial"} 0`)
 	require.NoError(t, cmd.Process.Kill())
@@ -213,6 +230,12 @@ func TestAServerWithoutSocketsStillAnswersAndRefuses(t *testing.T) {
 		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		require.NoError(t, err)
 		crowd = append(crowd, c)
+		if len(crowd) <= limit/2 { // up to the cap: an idle connection is kept for longer than one that has said nothing
+			_, err = io.WriteString(c, "GET /v1/kinds HTTP/1.1\r\nHost: tickhall.test\r\n\r\n")
+			require.NoError(t, err)
+			_, err = c.Read(make([]byte, 1))
+			require.NoError(t, err)
+		}
 		if len(crowd) == 70 { // above the cap, and spare sockets are left
 			for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 				status, body := fetch(t, url+path, "")
