@@ -288,10 +288,14 @@ func TestAFriendFollowsTheLinkIntoAPrivateRoom(t *testing.T) {
 	watcher.run(chromedp.Click(chromedp.CSS("#join")))
 	watcher.waitFor("plays in the same room", joined+` && __tickhall.room() === `+js[string](ada, "JSON.stringify(__tickhall.room())"))
 
-	// A page that is loaded again leaves no double behind.
-	bob.run(chromedp.Reload())
-	bob.waitFor("is back", joined+` && performance.getEntriesByType("navigation")[0].type === "reload"`)
-	require.Equal(t, 3, js[int](bob, `__tickhall.ships().filter(s => !s.bot).length`))
+	// A page that is loaded again takes its seat back, ship and all, and leaves no double behind.
+	for _, tab := range []*tab{ada, bob} { // who made the room, and who was invited
+		ship := js[int](tab, "__tickhall.me().id")
+		tab.run(chromedp.Reload())
+		tab.waitFor("is back", joined+` && performance.getEntriesByType("navigation")[0].type === "reload"`)
+		require.Equal(t, ship, js[int](tab, "__tickhall.me().id"))
+		require.Equal(t, 3, js[int](tab, `__tickhall.ships().filter(s => !s.bot).length`))
+	}
 
 	// What is held down ends with the page's being seen: no frame comes that could tell the room of it.
 	bob.run(key("keyDown", "d"))

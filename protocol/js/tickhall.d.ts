@@ -773,9 +773,9 @@ export type ConnectOptions = {
         setItem(key: string, value: string): void;
     } | null | undefined;
     /**
-     * keeps the token of the seat, under "tickhall.seat." and the kind or room, so that a page that is loaded again takes the seat
-     * back: sessionStorage, which is a tab's own. Without it, and in mode "create" and for spectators, nothing is kept. A page that
-     * keeps its seat does not leave the room when it goes
+     * keeps the token of the seat, so that a page that is loaded again takes the seat back: sessionStorage, which is a
+     * tab's own. It stands under "tickhall.seat." and the kind; after "join" and "create" the room's id, for a page that then
+     * joins by id. For spectators nothing is kept. A page that keeps its seat does not leave the room when it goes
      */
     keep?: {
         getItem(key: string): string | null;

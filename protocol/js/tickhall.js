@@ -1569,9 +1569,9 @@ export class Table extends EntityMap {
  * @property {{getItem(key: string): string | null, setItem(key: string, value: string): void} | null} [storage] keeps a
  *   guest the same guest, under "tickhall.guest"; localStorage if left out and there is one, null for none
  * @property {{getItem(key: string): string | null, setItem(key: string, value: string): void, removeItem(key: string): void} | null} [keep]
- *   keeps the token of the seat, under "tickhall.seat." and the kind or room, so that a page that is loaded again takes the seat
- *   back: sessionStorage, which is a tab's own. Without it, and in mode "create" and for spectators, nothing is kept. A page that
- *   keeps its seat does not leave the room when it goes
+ *   keeps the token of the seat, so that a page that is loaded again takes the seat back: sessionStorage, which is a
+ *   tab's own. It stands under "tickhall.seat." and the kind; after "join" and "create" the room's id, for a page that then
+ *   joins by id. For spectators nothing is kept. A page that keeps its seat does not leave the room when it goes
  * @property {typeof globalThis.WebSocket} [WebSocket]
  * @property {(url: string, init?: any) => Promise<any>} [fetch]
  * @property {() => number} [now] milliseconds that never run backwards; performance.now if left out
@@ -1660,6 +1660,9 @@ const YIELD_FOR = 2000; // milliseconds that a match waits for the one before it
  * @type {WeakMap<object, Promise<void>>}
  */
 const turns = new WeakMap();
+
+/** The id of a room as the server spells it, however a person has typed it. @param {unknown} text */
+const roomID = (text) => String(text).toLowerCase().replace(/[-_\s]/g, "").replace(/o/g, "0").replace(/[il]/g, "1");
 
 /** Where a page keeps its guest, unless it says otherwise: a browser may refuse even to name the place. */
 function localStore() {
@@ -1975,9 +1978,9 @@ export class Room {
     };
     this.#token = options.token;
     this.#storage = options.storage;
-    if (options.keep && mode !== "create" && !spectate) {
+    if (options.keep && !spectate) {
       this.#keep = options.keep;
-      this.#findSeat();
+      if (mode !== "create") this.#findSeat();
     }
     this.#onQueue = options.onQueue;
     this.#WebSocket = options.WebSocket ?? g.WebSocket;
@@ -2355,8 +2358,10 @@ export class Room {
     return this.#storage === undefined ? localStore() : this.#storage;
   }
 
+  /** Under what the seat is kept: the id of a room that was asked for or made, else the kind. */
   #seatKey() {
-    return `tickhall.seat.${this.#request.mode === "join" ? this.#request.room : this.#request.kind}`;
+    const { mode, kind, room } = this.#request;
+    return `tickhall.seat.${mode === "create" ? this.id : mode === "join" ? roomID(room) : kind}`;
   }
 
   /** Takes up the seat that the page had before it was loaded again, if that was kept. */
@@ -2789,7 +2794,6 @@ export class Room {
     this.spectator = player === 0;
     this.#next = this.spectator || token === "" ? "match" : "resume"; // a spectator has no seat to come back to
     this.#seat = token;
-    this.#keepSeat(token);
     this.#resumed = resumed;
     if (!resumed || !this.#replica || rate !== this.rate || !sameBytes(schema, this.#schema)) {
       this.#replica = replica;
@@ -2817,6 +2821,7 @@ export class Room {
       this.#seq = lastInput;
     }
     Object.assign(this, { id, kind, player, user, rate, onDemand, inputs, grace, team: this.#team });
+    this.#keepSeat(token);
   }
 
   /** @param {number} lastInput */

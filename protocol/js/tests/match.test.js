@@ -410,6 +410,19 @@ test("a seat that is gone, given up or taken by another tab is kept no longer", 
   assert.equal(JSON.parse(gone.keep.get("tickhall.seat.arena")).token, "new");
 });
 
+test("the seat in a room of one's own, or a friend's, is kept under the room's id, however that was typed", async () => {
+  for (const options of [{ mode: "create" }, { mode: "join", room: "R-1" }, { mode: "join", room: "r l" }]) {
+    const keep = new Tab(), first = answering(SEAT);
+    await first.join(undefined, {}, { keep, ...options });
+    assert.deepEqual([...keep.keys()], ["tickhall.seat.r1"]);
+    const again = answering(SEAT), joining = connect({ ...again.options, keep, mode: "join", room: "r1" });
+    await settle();
+    assert.deepEqual([again.requests.length, again.socket.protocols[1]], [0, "tickhall.resume." + JSON.parse(keep.get("tickhall.seat.r1")).token]);
+    again.socket.deliver(welcome({ resumed: true }), [KEY, 30, 30, 1, 1, [], [7, 80, 64, 10, "Ada", 1], []]);
+    await joining;
+  }
+});
+
 test("a kept seat is that of the same server and room; what can't be read is none", async () => {
   for (const [text, options] of [
     ["{", {}], ['{"token":5}', {}], [JSON.stringify({ url: "ws://evil.test/c", token: "t", server: "http://evil.test" }), {}],

@@ -66,14 +66,24 @@ export function nameRoom(room) {
 }
 
 /**
- * Gives the seat up when the page goes for good, a reload included: nothing could take it again, and a double of the player would stand
- * there for as long as the room waits for a lost connection. A page that is put aside keeps it.
+ * Gives the seat up when the page goes for good, a reload included: for pages that don't keep it (see seatStorage). Else a
+ * double of the player would stand there for as long as the room waits for a lost connection. A page that is put aside
+ * keeps its seat.
  * @param {Room} room
  */
 export function leaveWithPage(room) {
   window.addEventListener("pagehide", ({ persisted }) => {
     if (!persisted && room.state === "joined") void room.leave();
   });
+}
+
+/** Where a page keeps its seat for when it is loaded again: for this tab alone. A browser may refuse even to name the place. */
+export function seatStorage() {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
 }
 
 /** Copies the link that leads friends into the room. Returns what to tell the player. @param {Room} room */

@@ -4,7 +4,7 @@
 
 import { Entry } from "../entry.js";
 import { watchLine } from "../line.js";
-import { anyRoomAfter, element, invite, leaveWithPage, nameRoom, playerName, showAnnouncements, wayIn } from "../page.js";
+import { anyRoomAfter, element, invite, nameRoom, playerName, seatStorage, showAnnouncements, wayIn } from "../page.js";
 import { Controls } from "./controls.js";
 import { Cover } from "./cover.js";
 import { Effects } from "./effects.js";
@@ -64,7 +64,7 @@ async function play() {
   joining = true;
   cover.joining();
   try {
-    enter(await entry.enter(() => ({ kind: "arena", name: playerName(), ...wayIn() })));
+    enter(await entry.enter(() => ({ kind: "arena", name: playerName(), keep: seatStorage(), ...wayIn() })));
   } catch (err) {
     cover.refused(/** @type {any} */ (err));
     anyRoomAfter(err);
@@ -80,7 +80,6 @@ function enter(joined) {
   effects.clear();
   nameRoom(joined);
   showAnnouncements(joined);
-  leaveWithPage(joined);
   watch.enter(joined);
   watchLine(joined, cover, LOST);
   room.on("joined", ({ resumed }) => {
