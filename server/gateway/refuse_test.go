@@ -98,6 +98,7 @@ func TestMatchRefuses(t *testing.T) {
 		{name: "too large behind it", body: `{"kind":"arena"}` + strings.Repeat(" ", 5000), status: 400, code: "bad_request", says: "4096"},
 		{name: "no kind", body: `{}`, status: 400, code: "bad_request", says: `"kind" is missing`},
 		{name: "null", body: `null`, status: 400, code: "bad_request", says: `not null`},
+		{name: "null in a field that there is not", body: `{"kind":"arena","rom":null}`, status: 400, code: "bad_request", says: `unknown field "rom"`},
 		{name: "an unknown kind", body: `{"kind":"areno"}`, status: 400, code: "unknown_kind"},
 		{name: "an unknown mode", body: `{"kind":"arena","mode":"ranked"}`, status: 400, code: "unknown_mode", says: `"quick"`},
 		{name: "a name too long", body: `{"kind":"arena","name":"` + strings.Repeat("x", 33) + `"}`, status: 400, code: "bad_request", says: "33"},
