@@ -392,9 +392,9 @@ func want(r *wire.Reader, elements int) {
 // appendCheckpoint appends an array of what a player needs who comes back:
 //
 //	number, secret of its tokens, number of the newest one, of the earliest one that is still good, tick of the
-//	newest snapshot sent, backlog's bytes, its items (size, tick of the message)
+//	newest snapshot sent, tick up to which these may be parts of KEYs, backlog's bytes, its items (size, tick of the message)
 func (s *seat) appendCheckpoint(b []byte) []byte {
-	b = wire.AppendArray(b, 7)
+	b = wire.AppendArray(b, 8)
 	b = wire.AppendUint(b, uint64(s.player.number))
 	b = wire.AppendBytes(b, s.pass.secret[:])
 	b = wire.AppendUint(b, uint64(s.pass.serial))
@@ -404,6 +404,7 @@ func (s *seat) appendCheckpoint(b []byte) []byte {
 	}
 	b = wire.AppendUint(b, uint64(earlier))
 	b = wire.AppendUint(b, uint64(s.newest))
+	b = wire.AppendUint(b, uint64(s.view.Unclear()))
 	b = wire.AppendBytes(b, s.backlog.bytes)
 	b = wire.AppendArray(b, 2*len(s.backlog.items))
 	for _, i := range s.backlog.items {
@@ -414,12 +415,13 @@ func (s *seat) appendCheckpoint(b []byte) []byte {
 }
 
 func (s *seat) readCheckpoint(r *wire.Reader) {
-	want(r, 7)
+	want(r, 8)
 	if n := r.Uint32(); n != s.player.number {
 		r.Fail(fmt.Errorf("seat %d where that of player %d belongs", n, s.player.number))
 	}
 	secret, serial, earlier := r.Bytes(), r.Uint32(), r.Uint32()
 	s.newest = r.Uint32()
+	s.view.SetUnclear(r.Uint32())
 	s.backlog.read(r)
 	switch {
 	case r.Err() != nil:

@@ -2,6 +2,7 @@ package state
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/tickhall/tickhall/protocol/wire"
 )
@@ -38,6 +39,17 @@ type large struct {
 
 // place is where a record begins, or would.
 type place struct{ table, rank int }
+
+// passed is what is still known of a KEY in parts when there is no way on from it: which world a client holds that has
+// applied some of its messages, and comes back with the tick of the newest of these.
+type passed struct {
+	first, last uint32 // ticks of the messages
+	of          uint32 // tick of the world that a client holds after the last; 0 if that was never given out
+	holds              // the world that it holds until then
+}
+
+// maxPast is how many KEYs in parts are remembered. Flow control lets fewer be under way.
+const maxPast = 16
 
 func (l *large) partial() bool { return l.next < len(l.cuts)-1 }
 
@@ -83,6 +95,66 @@ func (v *View) Acked(tick uint32) {
 	if v.large != nil && !v.large.partial() && tick > v.large.last {
 		v.large = nil
 	}
+	if tick > v.unclear {
+		v.unclear = 0
+	}
+	if len(v.past) > 0 && tick > v.past[0].last {
+		v.past = slices.DeleteFunc(v.past, func(p passed) bool { return p.last < tick })
+	}
+}
+
+// Unclear is the tick of the newest message that was a part of a KEY and that the client is not known to be beyond; 0 if
+// there is none.
+func (v *View) Unclear() uint32 {
+	tick := v.unclear
+	if len(v.past) > 0 {
+		tick = max(tick, v.past[len(v.past)-1].last)
+	}
+	if v.large != nil {
+		tick = max(tick, v.large.last)
+	}
+	return tick
+}
+
+// SetUnclear tells that messages up to that of tick may have been parts of KEYs, of which the view knows nothing: which
+// world a client holds that comes back with such a tick is not known.
+func (v *View) SetUnclear(tick uint32) { v.unclear = tick }
+
+// setAside gives up the KEY in parts, and remembers what its messages were.
+func (v *View) setAside() {
+	l := v.large
+	v.large = nil
+	if l.next == 0 {
+		return
+	}
+	if len(v.past) == maxPast {
+		v.unclear = v.past[0].last
+		v.past = slices.Delete(v.past, 0, 1)
+	}
+	p := passed{first: l.first, last: l.last, holds: l.holds}
+	if !l.partial() {
+		p.of = l.snapshot.tick
+	}
+	v.past = append(v.past, p)
+}
+
+// pruneParts forgets all that does not matter to a client that has applied the messages up to that of tick, and no later ones.
+func (v *View) pruneParts(tick uint32) {
+	v.past = slices.DeleteFunc(v.past, func(p passed) bool { return tick < p.first || tick > p.last })
+}
+
+// heldAt returns which world the client holds if the message of tick was a part of a KEY; false if it was none.
+func (v *View) heldAt(tick uint32) (holds, bool) {
+	for _, p := range v.past {
+		switch {
+		case tick < p.first || tick > p.last:
+		case tick == p.last && p.of != 0:
+			return holds{held: p.of}, true
+		default:
+			return p.holds, true
+		}
+	}
+	return holds{held: tick, lost: true}, tick <= v.unclear
 }
 
 // Keep is called before each Snapshot or now and then, for a view that is not being brought up to date. It keeps the snapshot
@@ -124,6 +196,9 @@ func (v *View) baseline() *snapshot {
 func (v *View) begin(size int, carrier bool) {
 	w := v.world
 	now := w.newest()
+	if v.large != nil {
+		v.setAside()
+	}
 	l := &large{snapshot: w.pin(now), size: size, holds: v.holds}
 	v.large, v.last.key, v.last.delta = l, true, nil
 	l.own, l.elements = v.ownRecords(nil)

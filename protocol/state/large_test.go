@@ -204,6 +204,110 @@ func TestResumeInTheMiddleOfParts(t *testing.T) {
 	}
 }
 
+// A client that was given parts, and not all of them, holds the world before them, however often its line is lost: what
+// uses an id again since then is another entity to it.
+func TestAnIDUsedAgainSinceTheWorldBeforePartsThatWereLost(t *testing.T) {
+	for _, filtered := range []bool{false, true} {
+		for _, how := range []string{"once", "again after a KEY that was lost", "again after parts that were lost", "in another program"} {
+			t.Run(fmt.Sprint(how, " ", filtered), func(t *testing.T) {
+				b := newBig(t, 100)
+				c := b.client(1, filtered)
+				require.True(t, c.take())
+				from := c.replica.Tick()
+				b.pages.Remove(3)
+				for range 2 * Ring {
+					b.snap()
+				}
+				require.EqualValues(t, 3, b.add(1, 4))
+				b.snap()
+				c.view.Split()
+				require.False(t, c.take())
+				at := c.replica.Taken() // of the first part, which is later than the world
+				require.Greater(t, at, from)
+				resume := func() {
+					if !c.view.Rewind(at) {
+						c.view.Rewind(0)
+					}
+					c.view.Hold(at, true)
+					b.snap()
+				}
+				switch how {
+				case "again after a KEY that was lost":
+					resume()
+					require.NotNil(t, c.message())
+				case "again after parts that were lost":
+					for range 2 {
+						resume()
+						c.view.Split()
+						require.NotNil(t, c.message())
+						require.True(t, c.view.Partial())
+					}
+				case "in another program":
+					unclear := c.view.Unclear()
+					require.Equal(t, at, unclear)
+					c = &bigClient{library: b, view: b.NewView(1, c.view.sees), replica: c.replica}
+					c.view.SetUnclear(unclear)
+				}
+				resume()
+				var seen []Change
+				c.replica.Observe(func(ch Change) {
+					if ch.What == Left || ch.What == Entered {
+						seen = append(seen, ch)
+					}
+				})
+				require.True(t, c.take())
+				require.Contains(t, seen, Change{0, 3, Left})
+				require.Contains(t, seen, Change{0, 3, Entered})
+				if how != "in another program" {
+					require.Len(t, seen, 2)
+				}
+				c.view.Acked(c.replica.Taken())
+				require.Zero(t, c.view.Unclear())
+			})
+		}
+	}
+}
+
+// What a client holds after the last part is the world of the parts, not one of the last part's tick.
+func TestAnIDUsedAgainSinceTheWorldOfParts(t *testing.T) {
+	for _, next := range []string{"KEY", "parts"} {
+		b := newBig(t, 100)
+		c := b.client(1, false)
+		c.view.Split()
+		require.False(t, c.take())
+		b.pages.Remove(3)
+		for range 2 * Ring {
+			b.snap()
+		}
+		require.EqualValues(t, 3, b.add(1, 4))
+		b.snap()
+		require.True(t, c.take())
+		last := c.replica.Taken()
+		b.snap()
+		if next == "parts" { // given out, and lost, before the last ones are acknowledged
+			c.view.Split()
+			require.NotNil(t, c.message())
+			require.False(t, c.view.Rewind(last))
+		} else {
+			require.True(t, c.view.Rewind(last))
+			c.view.Rewind(0) // the client asked for a KEY
+			c.view.Hold(last, true)
+			require.NotNil(t, c.message())
+			require.False(t, c.view.Rewind(last), "no DELTA from the world of a tick that the client does not hold")
+		}
+		c.view.Hold(last, true)
+		b.snap()
+		var seen []Change
+		c.replica.Observe(func(ch Change) {
+			if ch.What == Left || ch.What == Entered {
+				seen = append(seen, ch)
+			}
+		})
+		require.True(t, c.take())
+		require.Equal(t, []Change{{0, 3, Left}, {0, 3, Entered}}, seen)
+	}
+}
+
 func TestAPartThatDidNotLeaveIsGivenAgain(t *testing.T) {
 	for _, filtered := range []bool{false, true} {
 		b := newBig(t, 3000)

@@ -22,6 +22,8 @@ type View struct {
 	count  uint64 // World.count at the last Next
 
 	large    *large    // a KEY in parts, until the client is known to be beyond it
+	past     []passed  // those before it, likewise
+	unclear  uint32    // ticks up to this one may be of parts of which nothing else is known
 	kept     *snapshot // the base, if it has left the ring and is kept all the same
 	split    bool      // see Split
 	stands   bool      // holds is right: see Hold
@@ -81,23 +83,22 @@ func (v *View) Rewind(tick uint32) bool {
 	v.base = 0
 	last := v.sees == nil || tick == v.given
 	if l := v.large; l != nil && (l.partial() || tick <= l.last) {
-		all := !l.partial() && tick == l.last
-		if tick != 0 {
-			v.stands = tick >= l.first
+		if tick != 0 && tick == l.last && !l.partial() && last {
+			v.holds, v.stands = holds{held: l.snapshot.tick}, true
+			v.base = l.snapshot.tick
+			return true
 		}
-		switch {
-		case all:
-			v.holds = holds{held: l.snapshot.tick}
-		case v.stands && tick != 0:
-			v.holds = l.holds // the parts that it has are no world
-		}
-		if !all || !last {
-			v.large = nil
-			return false
-		}
-		v.base = l.snapshot.tick
-		return true
+		v.setAside()
 	}
+	if tick == 0 {
+		return false
+	}
+	v.pruneParts(tick)
+	if h, ok := v.heldAt(tick); ok {
+		v.holds, v.stands = h, true
+		return false
+	}
+	v.stands = false
 	ok := tick <= v.given && v.world.at(tick) != nil && last
 	if ok {
 		v.base = tick
