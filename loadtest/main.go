@@ -25,6 +25,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tickhall/tickhall/server/logs"
 	"github.com/tickhall/tickhall/server/version"
 )
 
@@ -39,7 +40,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal has its usual effect
-	p := program{args: os.Args[1:], getenv: os.LookupEnv, environ: os.Environ(), out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stderr)}
+	p := program{args: os.Args[1:], getenv: os.LookupEnv, environ: os.Environ(), out: os.Stdout, err: os.Stderr, terminal: logs.IsTerminal(os.Stderr)}
 	os.Exit(p.run(ctx))
 }
 
@@ -82,9 +83,4 @@ func (p program) run(ctx context.Context) (exit int) {
 		return exitFailed
 	}
 	return exit
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"server/host":     {"server/auth", "server/flags", "server/api", "server/gateway", "server/metrics", "server/admin", "server/web", "server/logs", "server/version", "room/...", "player", "player/quota", "protocol", "protocol/js"},
 	"server":          {"server/host", "server/games/..."},
 	"loadtest/swarm":  {"protocol", "protocol/client", "protocol/wire", "protocol/state"},
-	"loadtest":        {"loadtest/swarm", "server/flags", "server/version"},
+	"loadtest":        {"loadtest/swarm", "server/flags", "server/logs", "server/version"},
 }
 
 // onlyIn says which folders alone import these packages.

@@ -31,7 +31,7 @@ func Main(kinds ...room.AnyKind) {
 	signal.Ignore(syscall.SIGPIPE) // a write to what nobody reads any more fails, and ends nothing
 	os.Exit(run(program{
 		args: os.Args[1:], getenv: os.LookupEnv, environ: os.Environ(), out: os.Stdout, err: os.Stderr,
-		terminal: isTerminal(os.Stderr), whole: true,
+		terminal: logs.IsTerminal(os.Stderr), whole: true,
 	}, kinds))
 }
 
@@ -153,9 +153,4 @@ func (p program) fail(exit int, err error) int {
 		fmt.Fprintln(p.err, "tickhall: "+strings.TrimSuffix(line, "\n"))
 	}
 	return exit
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

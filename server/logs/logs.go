@@ -1,6 +1,6 @@
 // Package logs keeps the log from holding up whoever writes it: a Writer takes lines at once and hands them on from a
 // goroutine of its own. What reads the log may be slow, stand still or be gone; the lines that can't leave are dropped and
-// counted, and the log says how many as soon as it flows again.
+// counted, and the log says how many as soon as it flows again. IsTerminal tells whether a person reads it.
 //
 // Goroutines: Run's caller's, which Close waits for, up to a deadline.
 package logs
