@@ -3,8 +3,11 @@ package client
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -144,5 +147,86 @@ func TestGoldenMessagesArrive(t *testing.T) {
 			continue
 		}
 		require.NoError(t, err, v.Kind)
+	}
+}
+
+func TestGoldenTranscript(t *testing.T) {
+	var connections []struct {
+		Tick      uint32
+		Resume    string
+		LastInput uint32
+		Messages  []struct {
+			Note string
+			Hex  octets
+			Lost bool
+			Told []struct {
+				Event, Reason string
+				Reply         uint32
+				Dropped       uint32
+				Bye           protocol.Code
+				Body, Result  octets
+			}
+			Ack, Tick, Checksum uint32
+			IDs                 []uint32
+		}
+	}
+	golden(t, "transcript.json", &connections)
+	r := New(Config{URL: "http://fake", Kind: "arena"})
+	base, err := url.Parse("ws://fake/v1/connect")
+	require.NoError(t, err)
+	r.base = base
+	type told struct {
+		what string
+		body string
+	}
+	var have []told
+	for _, name := range []string{"hello", "boom", "again", "early", "between"} {
+		r.OnEvent(name, func(body []byte) { have = append(have, told{name, string(body)}) })
+	}
+	r.cfg.OnDropped = func(count uint32) { have = append(have, told{what: fmt.Sprint("dropped ", count)}) }
+	c := &call{answer: make(chan answer, 1)}
+	for i, conn := range connections {
+		f := &feed{room: r, socket: &sink{}}
+		require.Equal(t, conn.Resume, r.token)
+		if conn.Resume != "" {
+			require.Equal(t, fmt.Sprint("tick=", conn.Tick), r.resumeURL().RawQuery)
+		}
+		for j, m := range conn.Messages {
+			if m.Lost {
+				continue
+			}
+			have = have[:0]
+			err := f.receive(m.Hex, time.Duration(100*i+j)*time.Millisecond)
+			if i == 0 && j == 0 {
+				require.NoError(t, r.out.call(1, c, []byte{0x90}, 1))
+			}
+			want := make([]told, 0)
+			for _, w := range m.Told {
+				switch {
+				case w.Event != "":
+					want = append(want, told{w.Event, string(w.Body)})
+				case w.Dropped > 0:
+					want = append(want, told{what: fmt.Sprint("dropped ", w.Dropped)})
+				case w.Reply > 0:
+					require.Equal(t, answer{body: w.Body}, <-c.answer)
+				case w.Bye > 0:
+					var b *bye
+					require.ErrorAs(t, err, &b)
+					require.Equal(t, &bye{code: w.Bye, reason: w.Reason, advice: protocol.AdviceStop, result: w.Result}, b)
+					err = nil
+				}
+			}
+			require.NoError(t, err, m.Note)
+			require.Equal(t, want, append(make([]told, 0), have...), m.Note)
+			require.Equal(t, m.Ack, r.out.ack, m.Note)
+			require.Equal(t, []uint32{m.Tick, m.Checksum}, []uint32{r.replica.Tick(), r.replica.Checksum()}, m.Note)
+			ids := make([]uint32, 0)
+			for id := range r.replica.IDs(0) {
+				ids = append(ids, uint32(id))
+			}
+			require.Equal(t, m.IDs, ids, m.Note)
+		}
+		require.Equal(t, conn.LastInput, r.Welcome().LastInput)
+		r.out.close()
 	}
 }

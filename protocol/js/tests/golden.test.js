@@ -174,3 +174,42 @@ test("messages to the client", async () => {
     }
   }
 });
+
+test("golden: a whole transcript, with losses and resumes", async () => {
+  const fake = new Fake(), told = [], left = [], came = [];
+  const joining = connect(fake.options), reading = golden("transcript.json");
+  let room, call;
+  for (const [i, { tick, resume, lastInput, messages }] of reading.entries()) {
+    await (i ? fake.advance(700) : settle());
+    const ws = fake.socket;
+    assert.equal(fake.sockets.length, i + 1);
+    assert.equal(ws.url, `ws://game.test/v1/connect?${resume ? `tick=${tick}` : "ticket=t"}`);
+    assert.deepEqual(ws.protocols, resume ? ["tickhall.1", `tickhall.resume.${resume}`] : ["tickhall.1"]);
+    for (const { note, hex, lost, told: want, ack, ids, left: gone, came: new_ } of messages) {
+      if (lost) continue;
+      told.length = left.length = came.length = 0;
+      ws.raw(bytes(hex).buffer);
+      if (!room) {
+        room = await joining;
+        room.on("event", ({ name, body, tick }) => told.push({ event: name, tick, body: Buffer.from(encode(body)).toString("hex") }));
+        room.on("dropped", ({ tick, count }) => told.push({ dropped: count, tick }));
+        room.on("close", ({ code, reason, result }) => told.push({ bye: code, reason, result: Buffer.from(encode(result)).toString("hex") }));
+        room.table("ship").on("leave", ({ id }) => left.push(id));
+        room.table("ship").on("enter", ({ id }) => came.push(id));
+        call = room.call("x");
+      }
+      await fake.advance(0);
+      for (const t of want.filter((t) => t.reply)) assert.equal(Buffer.from(encode(await call)).toString("hex"), t.body);
+      assert.deepEqual(told, want.filter((t) => !t.reply), note);
+      assert.deepEqual([[...left].sort(), [...came].sort()], [gone, new_], note);
+      assert.equal(room.tick, ack, note);
+      assert.deepEqual([...room.table("ship")].map((s) => s.id).sort(), ids, note);
+      assert.deepEqual([room.stats.faults, room.state === "closed"], [0, want.some((t) => t.bye)], note);
+      if (room.state === "closed") continue;
+      await fake.advance(60);
+      assert.equal(ws.took(ACK).at(-1)?.[1], ack, note);
+    }
+    if (room.state !== "closed") ws.lose();
+  }
+  assert.equal(room.state, "closed");
+});
