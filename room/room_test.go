@@ -590,6 +590,7 @@ func TestTooManyEventsOfTheGameAreDroppedAndToldAndCostNoSeat(t *testing.T) {
 		_, err := fmt.Sscanf(c.events[before], "dropped %d", &dropped)
 		require.NoError(t, err, "%.50q", c.events[before])
 		require.EqualValues(t, dropped, r.stats.EventsDropped.Load())
+		require.EqualValues(t, dropped, r.stats.Kind("example").EventsDropped.Load())
 		require.Equal(t, int(sent.Load())-already, dropped+len(c.events)-before-1, "the rest came")
 		require.Greater(t, len(c.events), 25, "as much as the backlog holds")
 		require.NoError(t, r.stop())
@@ -768,6 +769,7 @@ func TestWhoNeverAcknowledgesIsToldAndTheConnectionEnded(t *testing.T) {
 		require.Equal(t, protocol.CodeUnacknowledged, c.closeError().Code)
 		require.Equal(t, protocol.AdviceResume, c.closeError().Code.Advice())
 		require.EqualValues(t, 1, r.stats.Unacknowledged.Load())
+		require.EqualValues(t, 1, r.stats.Kind(r.Info().Kind).Unacknowledged.Load())
 		r.Lost(s, c)
 		c2 := &client{replica: c.replica}
 		_, err := r.Resume(t.Context(), room.Resume{Token: c.welcome.Token, Tick: c.tick(), Conn: c2})
@@ -907,6 +909,7 @@ func TestAWorldTooLargeForAnyClientIsTheAuthorsToHear(t *testing.T) {
 			require.Equal(t, protocol.AdviceStop, c.closeError().Code.Advice())
 		}
 		require.EqualValues(t, 3, r.stats.TooLarge.Load())
+		require.EqualValues(t, 3, r.stats.Kind("example").TooLarge.Load())
 		require.Equal(t, 1, strings.Count(lines.String(), "a KEY of "), lines.String())
 		require.NoError(t, r.stop())
 	})

@@ -68,6 +68,7 @@ func (n *sent) since(now int64) time.Duration {
 func (r *Room) countDropped(s *seat) {
 	if s.backlog.dropped != 0 {
 		r.cfg.Stats.EventsDropped.Add(s.backlog.dropped)
+		r.cfg.Stats.Kind(r.spec.Name).EventsDropped.Add(s.backlog.dropped)
 		s.backlog.dropped = 0
 	}
 }
@@ -135,7 +136,7 @@ func (r *Room) unacknowledged(s *seat, now time.Time, stalled time.Duration) boo
 	if stalled < maxUnacknowledged || now.Sub(s.warned) < maxUnacknowledged-warnUnacknowledged {
 		return true
 	}
-	r.cfg.Stats.Unacknowledged.Add(1)
+	count(&r.cfg.Stats.Unacknowledged, &r.cfg.Stats.Kind(r.spec.Name).Unacknowledged)
 	s.ended = true
 	s.conn.Close(protocol.CodeUnacknowledged, "no snapshot was acknowledged for 45 s", nil)
 	return false
@@ -197,7 +198,7 @@ func (s *seat) next(seq uint32, slack int) (snapshot []byte, key bool) {
 
 // tooLarge deals with a world that no client takes.
 func (r *Room) tooLarge(s *seat) {
-	r.cfg.Stats.TooLarge.Add(1)
+	count(&r.cfg.Stats.TooLarge, &r.cfg.Stats.Kind(r.spec.Name).TooLarge)
 	r.unsendable("world", fmt.Errorf("%w: a KEY of %d bytes, at most %d", errTooLarge, s.view.TooLarge(), state.MaxKey))
 	s.ended = true
 	s.conn.Close(protocol.CodeRefused, "the world of this room is too large to be sent", nil)

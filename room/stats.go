@@ -89,6 +89,8 @@ type KindStats struct {
 	Snapshots, Keyframes                           atomic.Int64
 	SkippedCongested, SkippedUnacknowledged        atomic.Int64
 	SendFailed                                     atomic.Int64
+	Outgrown, TooLarge                             atomic.Int64
+	Unacknowledged, EventsDropped                  atomic.Int64
 
 	// The lobby counts these.
 	Opened, Ended, Stuck, Slow, Broken atomic.Int64

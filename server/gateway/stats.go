@@ -101,7 +101,7 @@ var outcomes = [...]protocol.Code{
 	3: protocol.CodeNormal, protocol.CodeSlowReader, protocol.CodePongTimeout, protocol.CodeUnacknowledged, protocol.CodeLost,
 	protocol.CodeRoomFailed, protocol.CodeRoomStuck, protocol.CodeShuttingDown, protocol.CodeGone, protocol.CodeRefusedNow,
 	protocol.CodeProtocol, protocol.CodeFlood, protocol.CodeKicked, protocol.CodeReplaced, protocol.CodeRefused,
-	protocol.CodeRoomEnded,
+	protocol.CodeRoomEnded, protocol.CodeIdle,
 }
 
 const (

@@ -18,7 +18,7 @@ func (h *Host) newAdmin() (*admin.API, error) {
 		return nil, nil
 	}
 	return admin.New(admin.Config{
-		Token: h.cfg.AdminToken, Registry: &h.registry, Rooms: rooms{h.lobby}, Log: h.cfg.Log,
+		Token: h.cfg.AdminToken, Registry: &h.registry, Rooms: rooms{h.lobby}, Log: h.cfg.Log, Stats: &h.adminStats,
 		Addr: api.Proxies(h.cfg.TrustProxies).ClientAddr,
 	})
 }

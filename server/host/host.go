@@ -71,6 +71,7 @@ type Host struct {
 	ready    atomic.Bool
 
 	lobbyStats  lobby.Stats
+	adminStats  admin.Stats
 	queueStats  matchmaker.Stats
 	roomStats   room.Stats
 	playerStats player.Stats

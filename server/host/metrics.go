@@ -16,7 +16,7 @@ func (h *Host) Metrics() *prometheus.Registry { return h.metrics }
 func (h *Host) newMetrics() *prometheus.Registry {
 	return metrics.NewRegistry(metrics.Config{
 		Rooms: h.lobby, Lobby: &h.lobbyStats, Room: &h.roomStats, Player: &h.playerStats, Gateway: h.gateway.Stats(),
-		Queue: h.queueMetrics, Waited: h.queueStats.Waited, Version: h.version, SocketsRefused: h.sockets.refused.Load, LogDropped: h.cfg.LogDropped,
+		Queue: h.queueMetrics, Waited: h.queueStats.Waited, Admin: h.adminMetrics, Version: h.version, SocketsRefused: h.sockets.refused.Load, LogDropped: h.cfg.LogDropped,
 	})
 }
 
@@ -26,6 +26,11 @@ func (h *Host) queueMetrics() metrics.Queue {
 		Waiting: q.Waiting.Load(), Entered: q.Entered.Load(), Matched: q.Matched.Load(), Cancelled: q.Cancelled.Load(),
 		Vanished: q.Vanished.Load(), Backfilled: q.Backfilled.Load(), Matches: q.Matches.Load(), Starved: q.Starved.Load(), Failed: q.Failed.Load(),
 	}
+}
+
+func (h *Host) adminMetrics() metrics.Admin {
+	a := &h.adminStats
+	return metrics.Admin{Served: a.Served.Load(), Refused: a.Refused.Load(), Denied: a.Denied.Load(), Throttle: a.Throttle.Load()}
 }
 
 // routeMetrics serves metrics beside the rest, to this machine and private networks, unless they have an address

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,4 +169,28 @@ func TestHealthcheckTellsWhetherAServerIsReady(t *testing.T) {
 	require.Contains(t, out, "--listen")
 	exit, _ = ask([]string{"--healthcheck", "--nonsense"}, nil)
 	require.Equal(t, 2, exit)
+}
+
+// What the queue and the admin API count is handed on under the same names: metrics knows neither.
+func TestCountersAreHandedOnUnderTheirNames(t *testing.T) {
+	h := new(Host)
+	for _, c := range []struct {
+		stats reflect.Value
+		read  func() reflect.Value
+	}{
+		{reflect.ValueOf(&h.queueStats).Elem(), func() reflect.Value { return reflect.ValueOf(h.queueMetrics()) }},
+		{reflect.ValueOf(&h.adminStats).Elem(), func() reflect.Value { return reflect.ValueOf(h.adminMetrics()) }},
+	} {
+		for i := range c.stats.NumField() {
+			counter, ok := c.stats.Field(i).Addr().Interface().(*atomic.Int64)
+			if !ok {
+				continue // a histogram
+			}
+			name := c.stats.Type().Field(i).Name
+			counter.Store(int64(i + 1))
+			field := c.read().FieldByName(name)
+			require.True(t, field.IsValid(), "%s.%s is counted and not served", c.stats.Type(), name)
+			require.EqualValues(t, i+1, field.Int(), name)
+		}
+	}
 }

@@ -85,9 +85,15 @@ var (
 	staleness        = histogram("staleness_seconds", "How old the world is that a connected player is known to have: the age of the newest snapshot that was acknowledged, about once a second. None of rooms that tick on demand.", "kind")
 	rtt              = histogram("rtt_seconds", "From a snapshot's sending to its acknowledgement: each player's shortest of the last 5 to 10 seconds, about once a second.", "kind")
 
+	eventsDropped  = counter("events_dropped_total", "Events not kept for a player for whom too many waited; the client is told that they are missing.", "kind")
+	unacknowledged = counter("connections_unacknowledged_total", "Connections closed since their client acknowledged no snapshot for 45 seconds.", "kind")
+	worldsTooLarge = counter("connections_world_too_large_total", "Connections closed since the world of their room is too large to be sent.", "kind")
+
 	unsendable = counter("unsendable_values_total", "Values that games meant to send or to list and that can't be: dropped, and logged once for each event and reason.", "kind")
 
 	messagesDropped   = counter("messages_dropped_total", "Messages from players that were dropped: over the rate limit, or too many typed messages waiting.", "reason")
+	flooded           = counter("connections_flooded_total", "Connections closed for staying over the rate limit.")
+	inputsEarly       = counter("inputs_early_total", "Inputs that ended their connection, having come before its client had joined.")
 	messagesMalformed = counter("messages_malformed_total", "Messages that ended their connection, being what the protocol does not allow.")
 	inputsStale       = counter("inputs_stale_total", "Inputs dropped, their number having been received before.")
 	inputsMerged      = counter("inputs_merged_total", "Inputs merged into others, too many waiting.")
@@ -101,7 +107,12 @@ var (
 	matchWait    = histogram("match_wait_seconds", "From entering a queue to the match.")
 
 	roomsDropped  = counter("rooms_dropped_total", "Empty rooms ended since memory was short.")
-	roomsOutgrown = counter("rooms_outgrown_total", "Rooms ended since their world took more memory than their kind may.")
+	roomsOutgrown = counter("rooms_outgrown_total", "Rooms ended since their world took more memory than their kind may.", "kind")
+
+	adminServed    = counter("admin_requests_total", "Requests of operators that were carried out.")
+	adminRefused   = counter("admin_requests_refused_total", "Requests of operators that were at fault.")
+	adminDenied    = counter("admin_requests_denied_total", "Requests without the operator's token.")
+	adminThrottled = counter("admin_requests_throttled_total", "Of these, those told to wait, too many having come from the address.")
 
 	build          = gauge("build_info", "1, labelled with the build of this program.", "version", "revision", "goversion")
 	socketsRefused = counter("sockets_refused_total", "Sockets above the cap: they were refused, but for health checks.")
@@ -159,7 +170,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	if p := c.cfg.Player; p != nil {
 		s.put(messagesDropped, p.Limited.Load(), "rate_limited")
 		s.put(messagesDropped, p.Busy.Load(), "busy")
+		s.put(flooded, p.Flooded.Load())
 		s.put(messagesMalformed, p.Malformed.Load())
+		s.put(inputsEarly, p.Early.Load())
 		s.put(inputsStale, p.Stale.Load())
 		s.put(inputsMerged, p.Merged.Load())
 	}
@@ -168,6 +181,13 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	if c.cfg.Queue != nil {
 		c.queue(s)
+	}
+	if c.cfg.Admin != nil {
+		a := c.cfg.Admin()
+		s.put(adminServed, a.Served)
+		s.put(adminRefused, a.Refused)
+		s.put(adminDenied, a.Denied)
+		s.put(adminThrottled, a.Throttle)
 	}
 	if v := c.cfg.Version; v.Version != "" {
 		s.put(build, 1, v.Version, v.Revision, v.Go)
@@ -242,13 +262,15 @@ func (c *collector) ticks(s sink) {
 		s.put(snapshotsSkipped, k.SkippedCongested.Load(), kind, "congested")
 		s.put(snapshotsSkipped, k.SkippedUnacknowledged.Load(), kind, "unacknowledged")
 		s.put(snapshotsSkipped, k.SendFailed.Load(), kind, "failed")
+		s.put(eventsDropped, k.EventsDropped.Load(), kind)
+		s.put(unacknowledged, k.Unacknowledged.Load(), kind)
+		s.put(worldsTooLarge, k.TooLarge.Load(), kind)
+		s.put(roomsOutgrown, k.Outgrown.Load(), kind)
 	}
 }
 
 func (c *collector) faults(s sink) {
-	r := c.cfg.Room
-	s.put(roomsOutgrown, r.Outgrown.Load())
-	s.put(panics, r.Panics.Load(), "game")
+	s.put(panics, c.cfg.Room.Panics.Load(), "game")
 }
 
 func (c *collector) queue(s sink) {

@@ -50,6 +50,8 @@ type Config struct {
 	Queue  func() Queue    // called in each scrape
 	Waited *room.Histogram // nanoseconds from entering a queue to the match
 
+	Admin func() Admin // called in each scrape
+
 	SocketsRefused func() int64 // called in each scrape: sockets above the cap
 
 	Version    version.Info // the zero value is left out
@@ -69,6 +71,14 @@ type Queue struct {
 	Matches    int64
 	Starved    int64 // matches that found no place
 	Failed     int64 // matches whose game could not be made
+}
+
+// Admin is what is read of operators' requests.
+type Admin struct {
+	Served   int64 // carried out
+	Refused  int64 // with the right token, and at fault
+	Denied   int64 // without it
+	Throttle int64 // of these: told to wait
 }
 
 // NewRegistry returns a registry of all that cfg names, the Go runtime and the process. An author's own metrics

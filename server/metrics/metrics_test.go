@@ -39,6 +39,7 @@ func full() Config {
 		Player:  new(player.Stats),
 		Gateway: new(gateway.Stats),
 		Queue:   func() Queue { return Queue{Waiting: 9, Matched: 10, Starved: 11} },
+		Admin:   func() Admin { return Admin{Denied: 15} },
 		Version: version.Info{Version: "v1.2.3", Revision: "abc", Go: "go1.26"}, LogDropped: func() int64 { return 12 }, SocketsRefused: func() int64 { return 13 },
 		Waited: room.NewHistogram(int64(time.Second), int64(time.Minute)),
 	}
@@ -135,6 +136,7 @@ func TestCountersOfEveryPartAreServed(t *testing.T) {
 		`tickhall_log_lines_dropped_total 12`,
 		`tickhall_unsendable_values_total{kind="duel"} 14`,
 		`tickhall_sockets_refused_total 13`,
+		`tickhall_admin_requests_denied_total 15`,
 		`tickhall_build_info{goversion="go1.26",revision="abc",version="v1.2.3"} 1`,
 		`tickhall_connections_closed_total{code="kicked"} 0`,
 		"# TYPE go_goroutines gauge", "# TYPE process_cpu_seconds_total counter", "# TYPE go_sched_latencies_seconds histogram",
