@@ -50,6 +50,11 @@ func toServer() (list []message) {
 		f["inputs"] = inputs
 		add("INPUT", f, b)
 	}
+	h := protocol.InputHead{Seq: 1, View: protocol.Moment{Tick: 1<<32 - 1}, Ack: 1}
+	for _, input := range [][]byte{{0x81, 0xa2, 'd', 'x', 0x7f}, {0x80}, {0x90}} { // a map of some fields, and of none
+		f := fields{"seq": h.Seq, "viewTick": h.View.Tick, "viewFraction": h.View.Fraction, "ack": h.Ack, "inputs": []string{hex.EncodeToString(input)}}
+		add("INPUT", f, append(h.Append(nil, 1), input...))
+	}
 	body := []byte{0x81, 0xa4, 't', 'e', 'x', 't', 0xa2, 'h', 'i'}
 	add("MESSAGE", fields{"request": 9, "name": "say", "body": hex.EncodeToString(body)}, protocol.AppendMessage(nil, 9, "say", body))
 	add("MESSAGE", fields{"request": 0, "name": "ünï", "body": "c0"}, protocol.AppendMessage(nil, 0, "ünï", []byte{0xc0}))
@@ -73,14 +78,22 @@ func toClient() (list []message) {
 		}, w.Append(nil))
 	}
 	add("EVENT", fields{"tick": 70000, "name": "boom", "body": "9301ff02"}, protocol.AppendEvent(nil, 70000, "boom", []byte{0x93, 1, 0xff, 2}))
+	add("EVENT", fields{"tick": uint32(1<<32 - 65537), "name": "ünï", "body": "c0"}, protocol.AppendEvent(nil, 1<<32-65537, "ünï", []byte{0xc0}))
+	add("EVENT", fields{"tick": 5, "name": "scores", "body": "83a3416461cf0020000000000001ff9103000b"},
+		protocol.AppendEvent(nil, 5, "scores", []byte("\x83\xa3Ada\xcf\x00\x20\x00\x00\x00\x00\x00\x01\xff\x91\x03\x00\x0b"))) // {"Ada": 2^53+1, -1: [3], 0: 11}
 	add("REPLY", fields{"tick": 5, "request": 9, "body": "a26f6b"}, protocol.AppendReply(nil, 5, 9, appendString("ok")))
 	add("ERROR", fields{"tick": 5, "request": 9, "code": "not_yours", "message": "it is not your turn"}, protocol.AppendError(nil, 5, 9, "not_yours", "it is not your turn"))
 	add("ERROR", fields{"tick": 0, "request": 0, "code": "rate_limited", "message": "slow down"}, protocol.AppendError(nil, 0, 0, "rate_limited", "slow down"))
 	add("CLOCK", fields{"clientTime": 0.1, "tick": 256, "fraction": 128}, protocol.AppendClock(nil, 0.1, protocol.Moment{Tick: 256, Fraction: 128}))
+	add("CLOCK", fields{"clientTime": -1e300, "tick": 0, "fraction": 0}, protocol.AppendClock(nil, -1e300, protocol.Moment{}))
+	add("CLOCK", fields{"clientTime": 0, "tick": uint32(1<<32 - 1), "fraction": 255}, protocol.AppendClock(nil, 0, protocol.Moment{Tick: 1<<32 - 1, Fraction: 255}))
 	add("HASH", fields{"tick": 20, "checksum": uint32(1<<32 - 1)}, protocol.AppendHash(nil, 20, 1<<32-1))
 	add("DROPPED", fields{"tick": 70000, "count": 3}, protocol.AppendDropped(nil, 70000, 3))
 	add("BYE", fields{"code": 4205, "reason": "the match is over", "advice": "stop", "result": "81a377696e01"},
 		protocol.AppendBye(nil, protocol.CodeRoomEnded, "the match is over", []byte{0x81, 0xa3, 'w', 'i', 'n', 1}))
+	add("DROPPED", fields{"tick": 1, "count": uint32(1<<32 - 1)}, protocol.AppendDropped(nil, 1, 1<<32-1))
+	add("BYE", fields{"code": 4105, "reason": "später", "advice": "match", "result": "c0"}, protocol.AppendBye(nil, protocol.CodeRefusedNow, "später", nil))
+	add("BYE", fields{"code": 1000, "reason": "you left", "advice": "stop", "result": "c0"}, protocol.AppendBye(nil, protocol.CodeNormal, "you left", nil))
 	add("BYE", fields{"code": 4000, "reason": "", "advice": "resume", "result": "c0"}, protocol.AppendBye(nil, protocol.CodeSlowReader, "", nil))
 	return list
 }

@@ -293,6 +293,62 @@ func TestSessionIsTheGoldenOne(t *testing.T) {
 	golden(t, "session.json", playSession(t).session)
 }
 
+func TestPredictionIsTheGoldenOne(t *testing.T) {
+	type entry struct {
+		Note      string `json:"note"`
+		Rate      int    `json:"rate"`
+		Schema    Hex    `json:"schema"` // of one table, whose fields are x and its rate v
+		X         int64  `json:"x"`
+		V0        int64  `json:"v0"`
+		V1        int64  `json:"v1"`
+		Span      uint32 `json:"span"`
+		A         int64  `json:"a"`
+		B         int64  `json:"b"`
+		Predicted int64  `json:"predicted"`
+		Truncated int64  `json:"truncated"` // the wrong value that a division gives which rounds to 0
+		Key       Hex    `json:"key"`
+		Delta     Hex    `json:"delta"`
+	}
+	var list []entry
+	for _, c := range []struct {
+		note               string
+		rate, numV, denX   int64
+		x, v0, v1          int64
+		span               uint32
+		predicted, rounded int64
+	}{
+		// One step of v is numV * denX / rate steps of x per tick.
+		{"one third forwards", 3, 1, 1, 100, 1, 1, 1, 100, 100},
+		{"one third backwards", 3, 1, 1, 100, -1, -1, 1, 100, 100},
+		{"two thirds backwards: -4*1*1 + 3 = -1, over 6, is floored to -1", 3, 1, 1, 100, -2, -2, 1, 99, 100},
+		{"one half forwards is rounded up", 2, 1, 1, 0, 1, 1, 1, 1, 1},
+		{"one half backwards is rounded up too, to 0", 2, 1, 1, 0, -1, -1, 1, 0, 0},
+		{"three halves backwards: -6*1*1 + 2 = -4, over 4, is -1", 2, 1, 1, 0, -3, -3, 1, -1, -1},
+		{"three quarters backwards of a rate that changes", 4, 1, 1, 0, -1, -5, 1, -1, 0},
+		{"from one side of 0 to the other, over three ticks", 20, 15, 8, -7, -9, 2, 3, -70, -69},
+		{"over 64 ticks as over 63", 20, 1, 1, 5, -10, -11, 64, -28, -27},
+		{"far below zero", 30, 1, 8, -2000000000, -1000001, -1000000, 63, -2016800008, -2016800007},
+	} {
+		s := &Schema{Tables: []TableSchema{{Name: "p", Fields: []Field{
+			{Name: "x", Type: Float, Num: 1, Den: uint32(c.denX), Rate: 1}, {Name: "v", Type: Float, Num: uint32(c.numV), Den: 1, Rate: -1},
+		}}}}
+		p, err := newPredictor(&s.Tables[0].Fields[0], &s.Tables[0].Fields[1], 1, int(c.rate))
+		require.NoError(t, err)
+		key := encode(2, 10, 10, 1, 1, []any{}, []any{1, c.x, c.v0})
+		delta := encode(3, 10+c.span, c.span, 0, []any{}, []any{1, 2, c.v1 - c.v0}, []any{})
+		r, err := NewReplica(s, int(c.rate))
+		require.NoError(t, err)
+		require.NoError(t, apply(r, key))
+		require.NoError(t, apply(r, delta))
+		got, _, _ := r.Value(0, 1, 0)
+		upper := (c.v0+c.v1)*int64(min(c.span, MaxSpan))*p.a + p.b
+		e := entry{c.note, int(c.rate), s.Append(nil), c.x, c.v0, c.v1, c.span, p.a, p.b, got, c.x + upper/(2*p.b), key, delta}
+		require.Equal(t, []int64{c.predicted, c.rounded}, []int64{e.Predicted, e.Truncated}, c.note)
+		list = append(list, e)
+	}
+	golden(t, "prediction.json", list)
+}
+
 func TestSchemaIsTheGoldenOne(t *testing.T) {
 	type entry struct {
 		Tables []TableSchema `json:"tables"`

@@ -72,6 +72,17 @@ test("a session", () => {
   }
 });
 
+test("golden: predictions are divided towards minus infinity", () => {
+  const list = golden("prediction.json");
+  for (const { note, rate, schema, predicted, v1, key, delta } of list) {
+    const rep = new Replica(new Reader(bytes(schema)), rate);
+    apply(rep, bytes(key));
+    apply(rep, bytes(delta));
+    assert.deepEqual(values(rep.stores[0], rep.stores[0].rows.get(1)), [predicted, v1], note);
+  }
+  assert.ok(list.some(({ predicted, truncated }) => predicted !== truncated));
+});
+
 test("a mutated session never does anything else than apply or fail", () => {
   const { rate, schema, steps } = golden("session.json"), r = random(3);
   const messages = steps.flatMap((s) => s.messages.map(bytes)).filter((m) => m[1] !== HASH);
