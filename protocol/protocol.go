@@ -19,7 +19,7 @@ type Kind uint8
 
 // Kinds that a server sends.
 const (
-	KindWelcome Kind = 1  // [1, version, room, kind, player, user, token, rate, on demand, tick, last input, schema, inputs, resumed]
+	KindWelcome Kind = 1  // [1, version, room, kind, player, user, token, rate, on demand, tick, last input, schema, inputs, resumed, grace]
 	KindKey     Kind = 2  // [2, tick, of, part, parts, renewed, records of table 0, records of table 1, ...]
 	KindDelta   Kind = 3  // [3, tick, span, (table, leaves, changes, enters)...]
 	KindOwn     Kind = 4  // [4, last input, slack, (table, id, mask, values...)...]

@@ -830,10 +830,13 @@ export class Replica {
     /** @type {Store[]} */
     this.stores = [];
     const names = new Set();
-    for (let n = r.array(); n > 0; n--) {
+    let n = r.array();
+    if (n > 64) throw r.fault("the schema has more than 64 tables");
+    for (; n > 0; n--) {
       if (r.array() !== 2) throw r.fault("a table of the schema has not two elements");
       const name = r.string(MAX_NAME);
       if (name === "" || names.has(name)) throw r.fault(`two tables are called ${name}, or one has no name`);
+      if (name === "id" || name === "__proto__") throw r.fault(`no table can be called ${name}`);
       names.add(name);
       this.stores.push(new Store(this.stores.length, name, readFields(r), rate));
     }

@@ -293,6 +293,70 @@ func TestSessionIsTheGoldenOne(t *testing.T) {
 	golden(t, "session.json", playSession(t).session)
 }
 
+func TestSchemasThatBreakTheRulesAreTheGoldenOnes(t *testing.T) {
+	type entry struct {
+		Hex    Hex    `json:"hex"`
+		Rate   int    `json:"rate"`
+		Reason string `json:"reason"`
+	}
+	var list []entry
+	bad := func(reason string, rate int, tables ...any) {
+		b := appendValue(nil, tables)
+		schema, err := ReadSchema(wire.NewReader(b))
+		if err == nil {
+			_, err = NewReplica(schema, rate)
+		}
+		require.Error(t, err, reason)
+		list = append(list, entry{b, rate, reason})
+	}
+	table := func(name string, fields ...any) []any { return []any{name, fields} }
+	field := func(name string, typ, num, den, rate, flags int) []any {
+		return []any{name, typ, num, den, rate, flags}
+	}
+	x := func(name string) []any { return field(name, 2, 1, 8, -1, 0) }
+	many := func(n, flags int) (fields []any) {
+		for i := range n {
+			fields = append(fields, field("f"+strconv.Itoa(i), 0, 1, 1, -1, flags))
+		}
+		return fields
+	}
+	var tables []any
+	for i := range MaxTables + 1 {
+		tables = append(tables, table("t"+strconv.Itoa(i)))
+	}
+	bad("65 tables", 20, tables...)
+	bad("a table is no array", 20, "a")
+	bad("a table of three elements", 20, []any{"a", []any{}, 1})
+	bad("a table without a name", 20, table(""))
+	bad("a table's name of 65 bytes", 20, table(strings.Repeat("a", MaxName+1)))
+	bad("a table's name twice", 20, table("a"), table("a"))
+	bad("a field of five elements", 20, table("a", []any{"x", 0, 1, 1, -1}))
+	bad("a field's name twice", 20, table("a", x("x"), x("x")))
+	bad("a field called id", 20, table("a", x("id")))
+	bad("a field called __proto__", 20, table("a", x("__proto__")))
+	bad("a table called id", 20, table("id", x("x")))
+	bad("a table called __proto__", 20, table("__proto__", x("x")))
+	bad("a field without a name", 20, table("a", x("")))
+	bad("a field's name of 65 bytes", 20, table("a", x(strings.Repeat("a", MaxName+1))))
+	bad("flags of 2", 20, table("a", field("x", 2, 1, 8, -1, 2)))
+	bad("a field of type 5", 20, table("a", field("x", 5, 1, 1, -1, 0)))
+	bad("33 shared fields", 20, table("a", many(MaxShared+1, 0)...))
+	bad("33 owner fields", 20, table("a", many(MaxOwner+1, 1)...))
+	bad("a step of 0", 20, table("a", field("x", 2, 0, 1, -1, 0)))
+	bad("a step of 1/0", 20, table("a", field("x", 2, 1, 0, -1, 0)))
+	bad("an angle whose num is 2", 20, table("a", field("x", 3, 2, 256, -1, 0)))
+	bad("a rate that is the field itself", 20, table("a", field("x", 2, 1, 8, 0, 0)))
+	bad("a rate beyond the fields", 20, table("a", field("x", 2, 1, 8, 1, 0)))
+	bad("a rate of -2", 20, table("a", field("x", 2, 1, 8, -2, 0)))
+	bad("an int that has a rate", 20, table("a", field("x", 0, 1, 1, 1, 0), x("v")))
+	bad("a rate that is an int", 20, table("a", field("x", 2, 1, 8, 1, 0), field("v", 0, 1, 1, -1, 0)))
+	bad("a rate that has a rate", 20, table("a", field("x", 2, 1, 8, 1, 0), field("v", 2, 1, 8, 2, 0), x("w")))
+	bad("a rate that is an owner field", 20, table("a", field("x", 2, 1, 8, 1, 0), field("v", 2, 1, 8, -1, 1)))
+	bad("a fraction a/b with a above 2^14", 1, table("a", field("x", 2, 1, 1<<15, 1, 0), field("v", 2, 1, 1, -1, 0)))
+	bad("a fraction a/b with b above 2^31", 1000, table("a", field("x", 2, 1, 1, 1, 0), field("v", 2, 1, 1<<30, -1, 0)))
+	golden(t, "badschema.json", list)
+}
+
 func TestPredictionIsTheGoldenOne(t *testing.T) {
 	type entry struct {
 		Note      string `json:"note"`

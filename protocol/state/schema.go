@@ -273,6 +273,8 @@ func checkName(name string, seen map[string]bool) error {
 		return errors.New("the name is missing")
 	case name == "id":
 		return errors.New("entities have an id without a field of their own: choose another name")
+	case name == "__proto__":
+		return errors.New("objects of JavaScript have no field of that name: choose another")
 	case len(name) > MaxName:
 		return fmt.Errorf("the name is longer than %d bytes", MaxName)
 	case !utf8.ValidString(name):

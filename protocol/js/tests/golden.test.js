@@ -55,6 +55,10 @@ test("schemas", () => {
   }
 });
 
+test("golden: schemas that break the rules", () => {
+  for (const { hex, rate, reason } of golden("badschema.json")) assert.throws(() => new Replica(new Reader(bytes(hex)), rate), isProtocolError, reason);
+});
+
 test("a session", () => {
   const { rate, schema, steps } = golden("session.json");
   const rep = new Replica(new Reader(bytes(schema)), rate);
