@@ -915,6 +915,65 @@ func TestAWorldTooLargeForAnyClientIsTheAuthorsToHear(t *testing.T) {
 	})
 }
 
+// secret is a row of which much is its owner's alone.
+type secret struct {
+	Text string `sync:"text,owner"`
+}
+
+func TestOwnerFieldsThatAreTooLongAreTheAuthorsToHear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines bytes.Buffer
+		r := startWith(t, kind(func(s *room.Setup) room.Game[struct{}] {
+			cards := room.Table[secret](s, "card")
+			return &rig{step: func(tk *room.Tick, _ []room.Input[struct{}]) {
+				if tk.Number() != 10 {
+					return
+				}
+				for range 100 {
+					_, c := cards.Add(tk.Players()[0].Number())
+					c.Text = strings.Repeat("x", 1000)
+				}
+			}}
+		}), room.Config{Log: slog.New(slog.NewTextHandler(&lines, nil))})
+		c, s := r.join("Ada")
+		for range 60 {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			require.NoError(t, c.readAndAck(s))
+		}
+		require.Nil(t, c.closeError(), "the rest of the game goes on")
+		require.Greater(t, c.tick(), uint32(30))
+		require.Equal(t, 100, c.replica.Len(0))
+		require.Positive(t, r.stats.Kind("example").Unsendable.Load())
+		require.Equal(t, 1, strings.Count(lines.String(), "those of one player's entities take more than 56 KiB"), lines.String())
+		require.NoError(t, r.stop())
+	})
+}
+
+// twice makes a type whose description is as long as may be.
+type twice[T any] struct{ First, Second T }
+
+func TestInputsWhoseTypesDoNotFitIntoAWelcomeAreAFaultOfTheKind(t *testing.T) {
+	type short = twice[twice[twice[int8]]]
+	type long = twice[twice[twice[twice[twice[twice[twice[twice[twice[short]]]]]]]]]
+	_, err := room.New(inputs[short](), room.Config{ID: "r1", Log: silent})
+	require.NoError(t, err)
+	_, err = room.New(inputs[long](), room.Config{ID: "r1", Log: silent})
+	require.ErrorContains(t, err, "the names of tables, fields and inputs take")
+	require.ErrorContains(t, err, "at most 49152: use fewer or shorter ones")
+}
+
+// deaf is a game that takes inputs of a type, and does nothing.
+type deaf[I any] struct{}
+
+func (deaf[I]) Join(*room.Tick, *room.Player) error        { return nil }
+func (deaf[I]) Leave(*room.Tick, *room.Player, room.Cause) {}
+func (deaf[I]) Step(*room.Tick, []room.Input[I])           {}
+
+func inputs[I any]() room.Kind[I] {
+	return room.Kind[I]{Name: "deaf", New: func(*room.Setup) (room.Game[I], error) { return deaf[I]{}, nil }}
+}
+
 func TestALineThatIsTooSlowForTheWorldIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, shelves(3000, 100)) // 300 KB: 80 s

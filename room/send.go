@@ -258,7 +258,7 @@ func (r *Room) sendTo(s *seat, now time.Time) {
 		s.view.Split()
 		s.stuck = 0
 	}
-	if !partial && !s.view.OwnCut() && (tick-s.checked >= uint32(r.spec.TickRate) || key) {
+	if !partial && !s.view.OwnLacks() && (tick-s.checked >= uint32(r.spec.TickRate) || key) {
 		s.checked = tick
 		s.own = protocol.AppendHash(s.own, s.view.Base(), s.view.Checksum())
 		if rtt := s.session.Flow.MinRTT(); rtt > 0 {

@@ -115,6 +115,11 @@ func TestFramesThatBreakWebSocket(t *testing.T) {
 				c.heard()
 				p.wg.Go(func() { _, _ = c.socket.NetConn().Write(frame) })
 				f.accept()
+				if name == "length below zero" {
+					var why *gws.CloseError
+					require.ErrorAs(t, <-c.closed, &why)
+					require.EqualValues(t, 1002, why.Code)
+				}
 				p.stop()
 			})
 		})

@@ -28,9 +28,10 @@ type View struct {
 	split    bool      // see Split
 	stands   bool      // holds is right: see Hold
 	tooLarge int
-	undo     struct{ base, given uint32 } // before the last Next
-	own      []byte                       // scratch
-	ownCut   bool                         // see OwnCut
+	undo     undo   // before the last Next
+	own      []byte // scratch
+	ownCut   bool   // see OwnCut
+	ownLacks bool   // see OwnLacks
 
 	// Of a filtered view.
 	tables []viewTable
@@ -48,6 +49,12 @@ type step struct {
 	key   bool
 	delta *delta // nil after a KEY, or if there was nothing to give
 	part  bool   // it gave a part of a KEY
+}
+
+// undo is what Unsent goes back to.
+type undo struct {
+	base, given uint32
+	ownLacks    bool
 }
 
 // viewTable is what a filtered view holds of a table.
@@ -119,7 +126,7 @@ func (v *View) Hold(tick uint32, known bool) {
 
 // Unsent takes the last Next back: the client does not get what it returned.
 func (v *View) Unsent() {
-	v.holds = v.before
+	v.holds, v.ownLacks = v.before, v.undo.ownLacks
 	if v.last.part {
 		l := v.large
 		l.next--
@@ -142,7 +149,7 @@ func (v *View) Unsent() {
 func (v *View) Next() (snapshot []byte, key bool) {
 	w := v.world
 	v.last, v.count, v.tooLarge, v.stands = step{}, w.count, 0, false
-	v.undo.base, v.undo.given, v.before = v.base, v.given, v.holds
+	v.undo, v.before = undo{v.base, v.given, v.ownLacks}, v.holds
 	if w.count == 0 || !v.Due() {
 		return nil, false
 	}
@@ -373,14 +380,20 @@ func (v *View) AppendOwn(b []byte, lastInput uint32, slack int) []byte {
 	return append(b, records...)
 }
 
-// OwnCut reports whether owner fields of the player were left out of the last OWN, since it would have had more than 56 KiB: no HASH
-// can follow it.
+// OwnCut reports whether owner fields of the player were left out of the last OWN, since it would have had more than 56 KiB.
 func (v *View) OwnCut() bool { return v.ownCut }
+
+// OwnLacks reports whether the client may lack owner fields that were left out of an OWN since the last KEY: no HASH can be
+// sent until a KEY's OWN has them all.
+func (v *View) OwnLacks() bool { return v.ownLacks }
 
 // ownRecords appends OWN's records for the newest snapshot, and tells how many elements they have.
 func (v *View) ownRecords(b []byte) (_ []byte, elements int) {
 	w := v.world
 	v.ownCut = false
+	if v.last.key {
+		v.ownLacks = false
+	}
 	for _, h := range w.holdings(v.owner) {
 		mask, send := v.ownMask(h)
 		if !send {
@@ -398,7 +411,7 @@ func (v *View) ownRecords(b []byte) (_ []byte, elements int) {
 			b = s.columns[f].append(b, t.members[f].Type, int(t.ranks[h.id-1]))
 		}
 		if len(b) > maxOwn {
-			v.ownCut = true
+			v.ownCut, v.ownLacks = true, true
 			return b[:from], elements
 		}
 		elements += 3 + fields
