@@ -207,6 +207,7 @@ type Player struct {
 	answers map[uint32]answer
 	bye     *Bye
 	away    bool
+	stalled bool // acknowledges nothing
 	seq     uint32
 	request uint32
 	fault   error
@@ -416,6 +417,10 @@ func (p *Player) Lose() {
 	p.room.check(over, err)
 }
 
+// Stall makes the player acknowledge nothing from now on, as a client does whose line or machine is too slow: the room
+// soon sends it no snapshots, and keeps for it what else there is, as far as that is bounded. A Resume, after Lose, ends it.
+func (p *Player) Stall() { p.stalled = true }
+
 // Resume makes a tick in which the player comes back and continues from the last snapshot applied. That the seat is gone
 // fails the test; see TryResume.
 func (p *Player) Resume() {
@@ -428,8 +433,8 @@ func (p *Player) Resume() {
 // TryResume is Resume that returns room.ErrToken if the seat is gone.
 func (p *Player) TryResume() error {
 	p.room.t.Helper()
-	p.away = false
-	session, err := p.room.manual.Resume(room.Resume{Token: p.welcome.Token, Tick: p.replica.Tick(), Conn: p})
+	p.away, p.stalled = false, false
+	session, err := p.room.manual.Resume(room.Resume{Token: p.welcome.Token, Tick: p.replica.Taken(), Conn: p})
 	if p.away = err != nil; err == nil {
 		p.session = session
 	}
@@ -515,7 +520,7 @@ func (p *Player) Send(parts ...[]byte) error {
 		p.fault = r.Err()
 	}
 	// Applied at once and acknowledged at once: flow control never holds a virtual player back.
-	if p.fault == nil && p.session != nil && p.replica != nil {
+	if p.fault == nil && p.session != nil && p.replica != nil && !p.stalled {
 		_ = p.session.Flow.Ack(p.replica.Taken(), p.room.manual.Now())
 	}
 	return nil

@@ -434,6 +434,31 @@ func TestClearingIsLimitedPerRoom(t *testing.T) {
 	require.NoError(t, ada.Call("clear", nil, nil))
 }
 
+func TestWhoAcknowledgesNothingKeepsTheSeatWhileSomebodyClearsInALoop(t *testing.T) {
+	b := newBoard(t)
+	ada, victim := b.Join("Ada"), b.Join("Bob")
+	victim.Stall()
+	cleared := 0
+	for range 30 * Kind.TickRate / 3 { // 30 s; a client that acknowledges nothing for 45 s is ended for that
+		draw(t, ada, 1)
+		switch err := ada.Call("clear", nil, nil); {
+		case err == nil:
+			cleared++
+		default:
+			require.Equal(t, "slow_down", code(t, err))
+		}
+	}
+	require.Greater(t, cleared, clearsAtOnce)
+	require.Nil(t, victim.Bye())
+	require.Equal(t, 2, b.Info().Players)
+	victim.Lose()
+	victim.Resume()
+	b.Tick(5)
+	require.Nil(t, victim.Bye())
+	require.Equal(t, widths(t, ada), widths(t, victim))
+	require.Len(t, roomtest.Events[Cleared](victim, "cleared"), cleared, "each of them came, once")
+}
+
 func TestPointsAreEncodedAsPolylines(t *testing.T) {
 	// From the example in Google's description of the format, whose latitudes come first.
 	var b []byte
