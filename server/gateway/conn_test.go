@@ -82,6 +82,19 @@ func TestConnectionJoinsTalksAndLeaves(t *testing.T) {
 	})
 }
 
+func TestACloseWithoutLeaveIsALossWhateverItsCode(t *testing.T) {
+	for _, payload := range [][]byte{{0x03, 0xe8}, {0x03, 0xe9}, {0x0f, 0xa3}} { // 1000, 1001, 4003
+		within(t, Config{}, func(t *testing.T, e *edge) {
+			c := e.connect("ticket=" + e.ticket()).listen()
+			settle()
+			c.write(8, payload)
+			settle()
+			time.Sleep(2 * DefaultLinger)
+			require.Equal(t, 1, e.room.losses(), "%x", payload)
+		})
+	}
+}
+
 func TestTicketWorksOnceAndTokenAgain(t *testing.T) {
 	within(t, Config{}, func(t *testing.T, e *edge) {
 		q := "ticket=" + e.ticket()
