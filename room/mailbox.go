@@ -123,6 +123,11 @@ func (p *resumePost) deliver(r *Room, now time.Time) error {
 		return nil
 	}
 	s := of.seat
+	if p.Attempt != 0 && p.Attempt <= s.attempt {
+		p.give(nil, ErrStale)
+		return nil
+	}
+	s.attempt = max(s.attempt, p.Attempt)
 	count(&r.cfg.Stats.Resumes, &r.counts.Resumes)
 	r.tokens.renew(s, of.serial)
 	err := r.resume(s, p.Resume, of.serial != 0)

@@ -27,6 +27,7 @@ var (
 	ErrClosed = errors.New("the room has ended: match again")
 	ErrFull   = errors.New("the room is full: match again")
 	ErrLocked = errors.New("the room was locked meanwhile, nobody may join any more: match again")
+	ErrStale  = errors.New("a later attempt of the same client came first")
 	ErrToken  = errors.New("the resume token belongs to no seat of this room: match again")
 	ErrSignal = errors.New("the game of this room takes no signal")
 )
@@ -276,6 +277,8 @@ type Join struct {
 	// Place names the reservation, as a ticket does. Until the client has acknowledged a snapshot, Resume takes it in place of a
 	// token, and begins anew: the connection may have been lost before the WELCOME came. Unique; "" for none.
 	Place string
+	// Attempt numbers the client's attempts to connect, as Resume.Attempt does.
+	Attempt uint64
 	// Released is called exactly once, when the seat is free again; also if Join fails.
 	Released func()
 }
@@ -296,11 +299,14 @@ type Resume struct {
 	Token string
 	Tick  uint32 // the last snapshot whose message the client processed, 0 for none
 	Key   bool   // the client has lost its world
-	Conn  player.Conn
+	// Attempt is larger for a later attempt of the same client; 0: not told. One that comes after a later one is
+	// ErrStale: the client has given it up, and else it would replace the connection that the client holds.
+	Attempt uint64
+	Conn    player.Conn
 }
 
 // Resume gives a seat a new connection, in the next tick. If it had one, that is closed. The error is
-// ErrClosed, ErrToken or ctx's.
+// ErrClosed, ErrToken, ErrStale or ctx's.
 func (r *Room) Resume(ctx context.Context, v Resume) (*player.Session, error) {
 	a := newAnswer[*player.Session]()
 	return ask(ctx, r, &resumePost{v, a}, a)

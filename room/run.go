@@ -392,6 +392,7 @@ func (r *Room) newSeat(j Join) *seat {
 	s.session = player.NewSession(j.Who.User, j.Who.Name, s, r.cfg.Limits, r.cfg.PlayerStats)
 	s.session.Room, s.session.Kind = r.id, r.spec.Name
 	s.backlog.limit = r.spec.Backlog
+	s.attempt = j.Attempt
 	return s
 }
 
@@ -438,7 +439,7 @@ func sees(seer Seer, p *Player) func(table int, id stateID) bool {
 func (r *Room) takeOver(s *seat, j Join) error {
 	r.tokens.hide(s)
 	s.pass = newPass()
-	s.pass.place = j.Place
+	s.pass.place, s.attempt = j.Place, j.Attempt
 	r.tokens.show(s)
 	if s.released != nil {
 		s.released()

@@ -34,6 +34,7 @@ type seat struct {
 
 	// The room's goroutine owns the rest.
 	conn      player.Conn // nil while away
+	attempt   uint64      // Resume.Attempt of the newest connection
 	awayUntil time.Time
 	activeAt  time.Time    // when the player was last known to do something
 	world     *state.World // what the player sees of it is the view

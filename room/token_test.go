@@ -187,3 +187,52 @@ func TestWhoKnowsOfTheSeatLeavesNoGhost(t *testing.T) {
 		require.NoError(t, r.stop())
 	})
 }
+
+// A server that stood still finds attempts to connect that the client has given up, in any order.
+func TestAnAttemptThatWasGivenUpReplacesNoLaterOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Kind)
+		c, s := r.join("Ada")
+		r.Lost(s, c)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		token := c.welcome.Token
+		take := func(attempt uint64) (*client, error) {
+			c := new(client)
+			_, err := r.Resume(t.Context(), room.Resume{Token: token, Key: true, Attempt: attempt, Conn: c})
+			synctest.Wait()
+			return c, err
+		}
+		second, err := take(200)
+		require.NoError(t, err)
+		_, err = take(100)
+		require.ErrorIs(t, err, room.ErrStale)
+		_, err = take(200)
+		require.ErrorIs(t, err, room.ErrStale)
+		require.Nil(t, second.closeError(), "the client's connection stands")
+		third, err := take(300)
+		require.NoError(t, err)
+		require.Equal(t, protocol.CodeReplaced, second.closeError().Code)
+		_, err = take(0)
+		require.NoError(t, err, "a client that tells no number")
+		require.Equal(t, protocol.CodeReplaced, third.closeError().Code)
+		require.NoError(t, r.stop())
+	})
+}
+
+func TestATicketsAttemptThatWasGivenUpReplacesNoLaterOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Kind)
+		later := new(client)
+		who := room.Identity{User: "user-Ada", Name: "Ada"}
+		_, err := r.Join(t.Context(), room.Join{Who: who, Conn: later, Place: "seat", Attempt: 200})
+		require.NoError(t, err)
+		_, err = r.Resume(t.Context(), room.Resume{Token: "seat", Key: true, Attempt: 100, Conn: new(client)})
+		require.ErrorIs(t, err, room.ErrStale)
+		synctest.Wait()
+		require.Nil(t, later.closeError())
+		_, err = r.Resume(t.Context(), room.Resume{Token: "seat", Key: true, Attempt: 300, Conn: new(client)})
+		require.NoError(t, err, "its WELCOME may be lost")
+		require.NoError(t, r.stop())
+	})
+}

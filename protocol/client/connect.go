@@ -55,6 +55,7 @@ func (r *Room) attempt(ctx context.Context) ending {
 		u = r.resumeURL()
 		protocols += ", " + protocol.ResumePrefix + r.token
 	}
+	u = r.numbered(u)
 	l, err := r.cfg.dial(ctx, &r.counters, u)
 	if err != nil {
 		return refusal("connect", err)
@@ -231,6 +232,17 @@ func (r *Room) resumeURL() *url.URL {
 	u := *r.base
 	u.RawQuery = q.Encode()
 	return &u
+}
+
+// numbered adds the number of the attempt: one that was given up may reach a server that stood still after the next one.
+func (r *Room) numbered(u *url.URL) *url.URL {
+	r.attempts = max(r.attempts+1, time.Now().UnixMilli())
+	v := *u
+	if v.RawQuery != "" {
+		v.RawQuery += "&"
+	}
+	v.RawQuery += "attempt=" + strconv.FormatInt(r.attempts, 10)
+	return &v
 }
 
 // dial connects to the host of u. The link is in its handshake.

@@ -47,15 +47,16 @@ type fake struct {
 	done  chan struct{}
 	conns chan *conn // upgraded, for the test to take
 
-	mu      sync.Mutex
-	open    []*conn
-	matches int
-	dialled []time.Time
-	queries []string                                          // of connects
-	tokens  []string                                          // with which they resume, "" for a ticket
-	refuse  func(w http.ResponseWriter, r *http.Request) bool // before anything else
-	down    bool
-	clock   bool // TIME is answered, if by a clock that stands still
+	mu       sync.Mutex
+	open     []*conn
+	matches  int
+	dialled  []time.Time
+	queries  []string // of connects
+	attempts []string
+	tokens   []string                                          // with which they resume, "" for a ticket
+	refuse   func(w http.ResponseWriter, r *http.Request) bool // before anything else
+	down     bool
+	clock    bool // TIME is answered, if by a clock that stands still
 
 	world   *state.World
 	ships   *state.Table[ship]
@@ -149,7 +150,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.socket = socket
 	f.mu.Lock()
 	f.open = append(f.open, c)
-	f.queries = append(f.queries, r.URL.RawQuery)
+	query, attempt, _ := strings.Cut(r.URL.RawQuery, "&attempt=") // it is never the same
+	f.queries = append(f.queries, query)
+	f.attempts = append(f.attempts, attempt)
 	f.tokens = append(f.tokens, resumed(r))
 	f.mu.Unlock()
 	f.conns <- c

@@ -132,15 +132,16 @@ type Room struct {
 	reader wire.Reader
 
 	// Run's goroutine alone.
-	tick    uint32 // snapshot whose message was last processed whole
-	backoff backoff
-	ticket  *url.URL // to connect with a ticket, nil without one
-	base    *url.URL // to connect with a token: without its query
-	token   string   // "" without a seat
-	faults  int      // unreadable messages since the last connection that stood long enough
-	foreign int      // answers that were not Tickhall's, since the last join
-	needKey bool     // the copy of the world is no longer to be trusted
-	place   string   // in the queue, "" for none
+	tick     uint32 // snapshot whose message was last processed whole
+	backoff  backoff
+	ticket   *url.URL // to connect with a ticket, nil without one
+	base     *url.URL // to connect with a token: without its query
+	token    string   // "" without a seat
+	faults   int      // unreadable messages since the last connection that stood long enough
+	foreign  int      // answers that were not Tickhall's, since the last join
+	needKey  bool     // the copy of the world is no longer to be trusted
+	attempts int64    // number of the last attempt to connect: its time, in milliseconds since 1970
+	place    string   // in the queue, "" for none
 
 	nextTeam int  // of the last match
 	watching bool // the connection is, or was, a spectator's: there is no seat to come back to

@@ -1898,6 +1898,7 @@ export class Room {
   #guest = "";
   /** Where the seat is kept for when the page is loaded again. @type {ConnectOptions["keep"]} */
   #keep = null;
+  #attempt = 0;
   #closing = new AbortController(); // ends what is under way over HTTP
   #attempts = 0;
   #foreign = 0; // answers that were not Tickhall's, since the last join
@@ -2435,12 +2436,15 @@ export class Room {
 
   /** Opens a connection; resolves once joined. @param {URL} url with a ticket, or one that resumes @returns {Promise<void>} */
   #dial(url) {
-    const ticket = url.searchParams.get("ticket"), resume = this.#seat;
+    const ticket = url.searchParams.get("ticket"), resume = this.#seat, attempt = new URL(url);
+    // An attempt that was given up may reach a server that stood still after the next one.
+    this.#attempt = Math.max(this.#attempt + 1, Date.now());
+    attempt.searchParams.set("attempt", String(this.#attempt));
     return new Promise((resolve, reject) => {
       /** @type {WebSocket} */
       let ws;
       try {
-        ws = new this.#WebSocket(url.href, ticket === null ? [SUBPROTOCOL, RESUME_PREFIX + resume] : [SUBPROTOCOL]);
+        ws = new this.#WebSocket(attempt.href, ticket === null ? [SUBPROTOCOL, RESUME_PREFIX + resume] : [SUBPROTOCOL]);
       } catch (cause) { // such as ws: from a page of https:; what worked before will again
         throw new TickhallError("websocket", `the browser refuses to connect: ${cause}`, { advice: this.#joinedBefore ? "resume" : "stop", cause });
       }

@@ -105,11 +105,11 @@ func TestTicketWorksOnceAndTokenAgain(t *testing.T) {
 		require.Equal(t, 410, status)
 		require.Equal(t, protocol.ErrTicketUsed, he.Code)
 		_ = c.Close()
-		d := e.resume("r1.secret", "tick=12&key=1").listen()
+		d := e.resume("r1.secret", "tick=12&key=1&attempt=1764300000000").listen()
 		settle()
 		require.Len(t, e.room.resumed, 1)
 		v := e.room.resumed[0]
-		require.Equal(t, room.Resume{Token: "r1.secret", Tick: 12, Key: true, Conn: v.Conn}, v)
+		require.Equal(t, room.Resume{Token: "r1.secret", Tick: 12, Key: true, Attempt: 1764300000000, Conn: v.Conn}, v)
 		_ = d.Close()
 		<-c.done
 		<-d.done
@@ -272,7 +272,7 @@ func TestOfPingsThatComeTogetherTheNewestIsAnswered(t *testing.T) {
 		c := e.connect("ticket=" + e.ticket()).listen()
 		settle()
 		var many []byte
-		for i := range byte(100) {
+		for i := range byte(60) { // they fit into one read
 			many = append(many, mask(9, []byte{i})...)
 		}
 		_, _ = c.Write(many)
@@ -284,8 +284,7 @@ func TestOfPingsThatComeTogetherTheNewestIsAnswered(t *testing.T) {
 				pongs = append(pongs, f.payload...)
 			}
 		}
-		require.LessOrEqual(t, len(pongs), 1+len(many)/readBuffer, "one for what was read at once")
-		require.Equal(t, byte(99), pongs[len(pongs)-1])
+		require.Equal(t, []byte{59}, pongs, "one for what was read at once")
 	})
 }
 

@@ -51,7 +51,7 @@ func (silence) Error(...any) {}
 type admission struct {
 	room   Room
 	ticket auth.Ticket
-	resume room.Resume // Token is "" for a ticket
+	resume room.Resume // Token is "" for a ticket; Attempt is told in any case
 	words  *room.Words // how the token's seat ended, if it did: what is left to tell
 }
 
@@ -163,6 +163,12 @@ func (g *Gateway) admit(r *http.Request) (*admission, *refusal) {
 	if err != nil {
 		return nil, refusef(protocol.ErrBadRequest, "the query is malformed: %v", err)
 	}
+	var attempt uint64
+	if s := q.Get("attempt"); s != "" {
+		if attempt, err = strconv.ParseUint(s, 10, 53); err != nil {
+			return nil, refusef(protocol.ErrBadRequest, "attempt must be a whole number from 0 to %d", uint64(1)<<53-1)
+		}
+	}
 	token, resuming := resumeToken(r.Header)
 	switch {
 	case q.Has("resume"):
@@ -170,9 +176,13 @@ func (g *Gateway) admit(r *http.Request) (*admission, *refusal) {
 	case q.Has("ticket") == resuming:
 		return nil, refusef(protocol.ErrBadRequest, "give either ticket in the query, or a resume token as a subprotocol %q", protocol.ResumePrefix+"TOKEN")
 	case q.Has("ticket"):
-		return g.admitTicket(q.Get("ticket"))
+		a, e := g.admitTicket(q.Get("ticket"))
+		if e == nil {
+			a.resume.Attempt = attempt
+		}
+		return a, e
 	}
-	a := &admission{resume: room.Resume{Token: token}}
+	a := &admission{resume: room.Resume{Token: token, Attempt: attempt}}
 	if s := q.Get("tick"); s != "" {
 		tick, err := strconv.ParseUint(s, 10, 32)
 		if err != nil {
@@ -362,7 +372,7 @@ func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
 	} else {
 		s, err = a.room.Join(ctx, room.Join{
 			Who:  room.Identity{User: a.ticket.User, Name: a.ticket.Name, Claims: a.ticket.Claims, Team: a.ticket.Team},
-			Conn: c, Spectate: a.ticket.Spectate, Place: a.ticket.Seat, Released: seat.Release,
+			Conn: c, Spectate: a.ticket.Spectate, Place: a.ticket.Seat, Attempt: a.resume.Attempt, Released: seat.Release,
 		})
 	}
 	if err == nil {
@@ -381,6 +391,8 @@ func (g *Gateway) seat(c *Conn, a *admission, seat Seat) *player.Session {
 		c.Close(protocol.CodeRefusedNow, err.Error(), nil)
 	case errors.As(err, &refused):
 		c.Close(protocol.CodeRefused, refused.Message, nil)
+	case errors.Is(err, room.ErrStale):
+		c.Close(protocol.CodeLost, err.Error(), nil)
 	case errors.Is(err, context.Canceled):
 		c.Close(protocol.CodeShuttingDown, "the server is stopping: match again", nil)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -56,7 +56,9 @@ export class Fake {
     const fake = this;
     this.WebSocket = class {
       constructor(url, protocols) {
-        this.url = url;
+        const { searchParams } = new URL(url);
+        this.attempt = Number(searchParams.get("attempt"));
+        this.url = url.replace(/[?&]attempt=\d+$/, ""); // it is never the same
         this.protocols = protocols;
         this.bufferedAmount = 0;
         this.sent = [];

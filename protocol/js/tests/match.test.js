@@ -366,8 +366,10 @@ test("a page that is loaded again takes its seat back, if it kept it", async () 
   await first.advance(250);
   first.socket.deliver(welcome({ resumed: true, token: "tok2" }), [KEY, 20, 20, 1, 1, [], [], []]);
 
+  assert(first.sockets[0].attempt < first.sockets[1].attempt, "a later attempt has a larger number");
   const again = answering(SEAT), joining = connect({ ...again.options, keep });
   await settle();
+  assert(first.sockets[1].attempt <= again.socket.attempt, "as has that of a page that was loaded again");
   assert.deepEqual([again.requests.length, again.socket.url, again.socket.protocols[1]],
     [0, "ws://game.test/v1/connect?tick=0&key=1", "tickhall.resume.tok2"]);
   again.socket.deliver(welcome({ resumed: true, token: "tok3", lastInput: 9 }), [KEY, 30, 30, 1, 1, [], [7, 80, 64, 10, "Ada", 1], []]);
