@@ -3,6 +3,7 @@ package lobby
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -635,4 +636,66 @@ func TestRoomIDsCanBeReadAloud(t *testing.T) {
 		}
 		require.Nil(t, l.Find("nowhere"))
 	})
+}
+
+func TestTheLogTellsHowARoomEnded(t *testing.T) {
+	for how, want := range map[string]map[string]any{
+		"by its game":     {"msg": "room ended", "code": "room_ended", "players": 2.0, "joined": 2.0},
+		"by the operator": {"msg": "room ended", "code": "room_ended", "why": "for repairs", "players": 2.0, "joined": 2.0},
+		"empty":           {"msg": "room ended", "players": 0.0, "joined": 2.0},
+		"by a panic":      {"msg": "room ended by a fault of its game", "code": "room_failed", "players": 2.0, "joined": 2.0},
+	} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := new(lines)
+				over := false
+				game := &trial{step: func(tick *room.Tick) {
+					switch {
+					case over && how == "by its game":
+						tick.End(nil)
+					case over && how == "by a panic":
+						panic("no ships left")
+					}
+				}}
+				l, stop := run(t, Config{Kinds: []room.AnyKind{game.kind("duel", 4)}, Log: slog.New(slog.NewJSONHandler(log, nil))})
+				s := sit(t)(l.Quick("duel", QuickOptions{}))
+				id := s.Room().ID()
+				c := join(t, s)
+				join(t, sit(t)(l.Quick("duel", QuickOptions{})))
+				time.Sleep(5 * time.Second)
+				synctest.Wait()
+				require.Zero(t, log.count(`"room ended`), log.text.String())
+				switch how {
+				case "by the operator":
+					l.Close(id, protocol.CodeRoomEnded, "for repairs")
+				case "empty":
+					for number := range uint32(2) {
+						require.NoError(t, s.Room().Kick(t.Context(), number+1, "go"))
+					}
+				}
+				over = true
+				time.Sleep(room.DefaultEmptyFor + time.Second)
+				synctest.Wait()
+				require.NotZero(t, c.closed())
+				stop()
+				var ended []map[string]any
+				for line := range strings.Lines(log.text.String()) {
+					var entry map[string]any
+					require.NoError(t, json.Unmarshal([]byte(line), &entry))
+					if strings.HasPrefix(entry["msg"].(string), "room ended") {
+						ended = append(ended, entry)
+					}
+				}
+				require.Len(t, ended, 1)
+				e := ended[0]
+				require.Equal(t, id, e["room"])
+				require.Equal(t, "duel", e["kind"])
+				require.GreaterOrEqual(t, e["after"], float64(5*time.Second))
+				require.NotEmpty(t, e["why"])
+				for field, value := range want {
+					require.Equal(t, value, e[field], field)
+				}
+			})
+		})
+	}
 }
