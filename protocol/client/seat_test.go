@@ -33,7 +33,7 @@ func TestSeatIsTakenBackByALaterRoom(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, moves.Send(move{}))
 		require.Len(t, f.attempts, 2)
-		require.Less(t, f.attempts[0], f.attempts[1], "a later attempt has a larger number, in a later Room too")
+		require.LessOrEqual(t, f.attempts[0], f.attempts[1], "a later attempt has a larger number, in a later Room too, but for one in the same millisecond")
 		require.Equal(t, uint32(8), c.next(protocol.KindInput).head.Seq, "after the last one consumed")
 		r.Leave()
 		c.next(protocol.KindLeave)
