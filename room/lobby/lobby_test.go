@@ -648,12 +648,12 @@ func TestTheLogTellsHowARoomEnded(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := new(lines)
-				over := false
+				var over atomic.Bool
 				game := &trial{step: func(tick *room.Tick) {
 					switch {
-					case over && how == "by its game":
+					case over.Load() && how == "by its game":
 						tick.End(nil)
-					case over && how == "by a panic":
+					case over.Load() && how == "by a panic":
 						panic("no ships left")
 					}
 				}}
@@ -673,7 +673,7 @@ func TestTheLogTellsHowARoomEnded(t *testing.T) {
 						require.NoError(t, s.Room().Kick(t.Context(), number+1, "go"))
 					}
 				}
-				over = true
+				over.Store(true)
 				time.Sleep(room.DefaultEmptyFor + time.Second)
 				synctest.Wait()
 				require.NotZero(t, c.closed())
