@@ -149,7 +149,7 @@ function frame(now) {
     sounds.ear.x = ear.x;
     sounds.ear.y = ear.y;
   }
-  if (scene.me) {
+  if (scene.me && !document.hidden) { // a browser may draw what nobody sees
     steer(room, controls.read(...renderer.toScreen(scene.me.x, scene.me.y)));
     hint.observe(controls.touch, sent, scene.me.hp > 0);
   }
