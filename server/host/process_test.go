@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
