@@ -13,18 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const (
-	inArena = `window.__tickhall && __tickhall.state() === "joined" && __tickhall.me()`
-	inChat  = `window.__tickhall && __tickhall.channels().length >= 3 && __tickhall.channels().every(c => c.state === "joined")`
-
-	chip  = `document.querySelector(".line-chip:not([hidden])")`
-	stale = `document.body.classList.contains("stale")`
-	cover = `document.getElementById("cover")`
-	words = `document.getElementById("cover-text").textContent`
-	count = `document.getElementById("cover-count").textContent`
-	news  = `(document.querySelector(".note.news span")?.textContent ?? "")`
-)
-
 // watchChip has a page note the silence that its chip told first, and at which it dimmed.
 const watchChip = `!(window.first = "") && !(window.dimmed = "") && Boolean(setInterval(() => {
 	const told = document.querySelector(".line-chip:not([hidden])")?.textContent ?? "";

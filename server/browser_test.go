@@ -37,6 +37,19 @@ func browser(t *testing.T) string {
 	return ""
 }
 
+// What the pages show.
+const (
+	inArena = `window.__tickhall && __tickhall.state() === "joined" && __tickhall.me()`
+	inChat  = `window.__tickhall && __tickhall.channels().length >= 3 && __tickhall.channels().every(c => c.state === "joined")`
+
+	chip  = `document.querySelector(".line-chip:not([hidden])")`
+	stale = `document.body.classList.contains("stale")`
+	cover = `document.getElementById("cover")`
+	words = `document.getElementById("cover-text").textContent`
+	count = `document.getElementById("cover-count").textContent`
+	news  = `(document.querySelector(".note.news span")?.textContent ?? "")`
+)
+
 // process is a server in a process of its own, as `go run ./server` starts it.
 type process struct {
 	t       *testing.T
