@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"fmt"
+
 	"github.com/tickhall/tickhall/protocol/wire"
 )
 
@@ -116,7 +118,7 @@ func (h InputHead) Append(b []byte, n int) []byte {
 // of these follow: 1 to MaxInputs.
 func (h *InputHead) Read(r *wire.Reader, n int) (inputs int, err error) {
 	if n < 6 || n > 5+MaxInputs {
-		return 0, Malformed(KindInput, wire.ErrLength)
+		return 0, Malformed(KindInput, fmt.Errorf("%d inputs, not 1 to %d", n-5, MaxInputs))
 	}
 	h.Seq = r.Uint32()
 	h.View.Tick = r.Uint32()
@@ -146,7 +148,7 @@ func ReadMessage(r *wire.Reader, n int) (request uint32, name, body []byte, err 
 	}
 	request, name, body = r.Uint32(), r.String(), r.Unchecked(wire.MaxInboundDepth-1)
 	if len(name) > MaxName {
-		r.Fail(wire.ErrLength)
+		r.Fail(fmt.Errorf("the name takes %d bytes, at most %d", len(name), MaxName))
 	}
 	return request, name, body, Malformed(KindMessage, r.Err())
 }

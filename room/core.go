@@ -111,6 +111,9 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, match *Match, sta
 	if err != nil {
 		return nil, fmt.Errorf("room kind %q: New: %w", spec.Name, err)
 	}
+	if !setup.asked && hasMembers(options) {
+		return nil, Errorf("bad_options", "rooms of kind %q take no options", spec.Name)
+	}
 	c.listing, c.unlisted = setup.listing, setup.unlisted
 	c.admitter, _ = c.stepper.game().(Admitter)
 	c.rejoiner, _ = c.stepper.game().(Rejoiner)

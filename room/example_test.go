@@ -151,7 +151,7 @@ func ExampleSetup_Options() {
 	fmt.Println(err)
 	// Output:
 	// {"map":"forest"}
-	// room kind "example": New: options: json: unknown field "mop"
+	// room kind "example": New: there is no option "mop"
 }
 
 // What comes from the server's own code, not from a player.

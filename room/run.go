@@ -454,6 +454,7 @@ func (r *Room) resume(s *seat, v Resume, known bool) error {
 	if tick > s.newest {
 		tick = 0 // nonsense: start over
 	}
+	s.backlog.ack(s.session.Flow.Acked()) // what came since the last tick counts, whatever the client says now
 	s.backlog.rewind(tick)
 	if ok := s.view.Rewind(tick); v.Key || !ok {
 		s.view.Rewind(0)

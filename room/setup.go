@@ -20,6 +20,7 @@ import (
 type Setup struct {
 	seed     uint64
 	options  json.RawMessage
+	asked    bool // Options was called
 	world    *state.World
 	handlers map[string]handler
 	events   map[string]reflect.Type // of their bodies
@@ -43,13 +44,14 @@ func (s *Setup) SetListing(data any) {
 // does not have is an error, of code "bad_options", which New should return: the player is shown it. Without
 // options v stays as it is.
 func (s *Setup) Options(v any) error {
+	s.asked = true
 	if len(s.options) == 0 {
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(s.options))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return Errorf("bad_options", "options: %v", err)
+		return badOptions(err)
 	}
 	return nil
 }

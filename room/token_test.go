@@ -236,3 +236,25 @@ func TestATicketsAttemptThatWasGivenUpReplacesNoLaterOne(t *testing.T) {
 		require.NoError(t, r.stop())
 	})
 }
+
+// What a client has acknowledged is not told again, though the room has not ticked since and the client says that it holds
+// nothing.
+func TestWhatWasAcknowledgedJustBeforeTheLossIsNotToldAgain(t *testing.T) {
+	m, err := room.NewManual(t.Context(), rigKind(&rig{join: func(t *room.Tick, p *room.Player) error {
+		t.Send("hi", 1, p)
+		return nil
+	}}), room.Config{ID: "r1", Log: silent})
+	require.NoError(t, err)
+	c, s := joinManual(t, m, "Ada")
+	_, err = c.read(-1)
+	require.NoError(t, err)
+	require.Len(t, c.events, 1)
+	send(t, s, c, protocol.AppendAck(nil, c.replica.Tick()))
+	again := new(client)
+	_, err = m.Resume(room.Resume{Token: c.welcome.Token, Key: true, Conn: again})
+	require.NoError(t, err)
+	_, err = again.read(-1)
+	require.NoError(t, err)
+	require.Equal(t, 1, again.keys)
+	require.Empty(t, again.events)
+}

@@ -137,6 +137,10 @@ func TestCallsOfNewThatHangAreBounded(t *testing.T) {
 func stubborn(fromStart bool) room.Kind[press] {
 	return room.Kind[press]{Name: "stubborn", MaxPlayers: 2, New: func(s *room.Setup) (room.Game[press], error) {
 		data := map[string]any{"map": "fire"}
+		var ignored struct{ Map string }
+		if err := s.Options(&ignored); err != nil {
+			return nil, err
+		}
 		g := &trial{step: func(t *room.Tick) { t.SetListing(data) }}
 		if fromStart {
 			s.SetListing(data)

@@ -81,6 +81,7 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 	if !validTopic.MatchString(o.Topic) {
 		return nil, room.Errorf("bad_options", "a topic is 1 to 32 of a-z, 0-9 and -, not %.40q", o.Topic)
 	}
+	s.SetListing(Listing{o.Topic})
 	c := &Channel{
 		topic:   o.Topic,
 		members: room.Table[Member](s, "member"),
@@ -98,7 +99,6 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 
 // Join lists the player as a member.
 func (c *Channel) Join(t *room.Tick, p *room.Player) error {
-	t.SetListing(Listing{c.topic})
 	id, m := c.members.Add(p.Number())
 	*m = Member{User: p.User(), Name: p.Name(), budget: c.budgetOf(t, p.User())}
 	c.seats[p.Number()] = id

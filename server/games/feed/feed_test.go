@@ -303,8 +303,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		{`{}`, ""},
 		{`{"outage_every": 0}`, "5 to 3600"},
 		{`{"outage_every": 4000}`, "5 to 3600"},
-		{`{"outage_every": "x"}`, "options"},
-		{`{"outages": 9}`, "unknown field"},
+		{`{"outage_every": "x"}`, `option "outage_every": a string does not fit`},
+		{`{"outages": 9}`, `no option "outages"`},
 	} {
 		t.Run(c.options, func(t *testing.T) {
 			_, err := room.New(Kind, room.Config{ID: "test", Options: []byte(c.options)})
