@@ -15,7 +15,7 @@ func (r *Room) Interface() *protocol.Interface { return r.core.iface }
 // describe lists what the game has registered.
 func (c *core) describe(events map[string]reflect.Type) *protocol.Interface {
 	i := &protocol.Interface{
-		Rate: c.spec.TickRate, OnDemand: c.spec.OnDemand, Inputs: c.spec.Inputs,
+		Rate: c.spec.TickRate, OnDemand: c.spec.OnDemand, Inputs: append([]protocol.Field{}, c.spec.Inputs...),
 		Messages: []protocol.MessageType{}, Events: []protocol.EventType{}, Tables: []protocol.TableType{},
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.handlers)) {
