@@ -24,8 +24,8 @@ import (
 type core struct {
 	spec     *Spec
 	world    *state.World
-	iface    *protocol.Interface
-	layout   string // of the world, if there is a saver
+	events   map[string]reflect.Type // of the bodies of those that the game has declared
+	layout   string                  // of the world, if there is a saver
 	pcg      *rand.PCG
 	rand     *rand.Rand // from pcg
 	stepper  stepper
@@ -97,14 +97,14 @@ func (c *core) guard(f func()) (err error) {
 func newCore(spec *Spec, seed uint64, options json.RawMessage, match *Match, startWork func(uint32, func(context.Context) ([]byte, error))) (*core, error) {
 	c := &core{
 		spec: spec, world: state.NewWorld(spec.TickRate), handlers: map[string]handler{}, signals: map[string]signal{},
-		named: map[string]namedTimer{}, works: map[uint32]func(*Tick, []byte, string){}, startWork: startWork, match: match.clone(),
+		named: map[string]namedTimer{}, events: map[string]reflect.Type{}, works: map[uint32]func(*Tick, []byte, string){}, startWork: startWork, match: match.clone(),
 		// Two different streams from one seed; the second constant is PCG's default increment.
 		pcg: rand.NewPCG(seed, 0xda3e39cb94b95bdb),
 	}
 	c.rand = rand.New(c.pcg)
 	c.tick.core = c
 	var err error
-	setup := &Setup{events: map[string]reflect.Type{}, seed: seed, options: options, match: match, world: c.world, handlers: c.handlers, signals: c.signals, timers: c.named}
+	setup := &Setup{events: c.events, seed: seed, options: options, match: match, world: c.world, handlers: c.handlers, signals: c.signals, timers: c.named}
 	if p := c.guard(func() { c.stepper, err = spec.build(setup) }); p != nil {
 		return nil, fmt.Errorf("room kind %q: New panicked: %v", spec.Name, p.(*PanicError).Value)
 	}
@@ -126,7 +126,6 @@ func newCore(spec *Spec, seed uint64, options json.RawMessage, match *Match, sta
 	if size > maxSchema {
 		return nil, fmt.Errorf("room kind %q: the names of tables, fields and inputs take %d bytes, at most %d: use fewer or shorter ones", spec.Name, size, maxSchema)
 	}
-	c.iface = c.describe(setup.events)
 	if c.saver, _ = c.stepper.game().(Checkpointer); c.saver != nil {
 		if c.layout, err = c.world.Layout(); err != nil {
 			return nil, fmt.Errorf("room kind %q: %w", spec.Name, err)

@@ -2,18 +2,15 @@ package room
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 
 	"github.com/tickhall/tickhall/protocol"
 	"github.com/tickhall/tickhall/protocol/body"
 )
 
-// Interface returns what clients of the room can send and get. Do not change it.
-func (r *Room) Interface() *protocol.Interface { return r.core.iface }
-
-// describe lists what the game has registered.
-func (c *core) describe(events map[string]reflect.Type) *protocol.Interface {
+// Interface lists what clients of the room can send and get, as the game has registered it in New.
+func (r *Room) Interface() *protocol.Interface {
+	c := r.core
 	i := &protocol.Interface{
 		Rate: c.spec.TickRate, OnDemand: c.spec.OnDemand, Inputs: append([]protocol.Field{}, c.spec.Inputs...),
 		Messages: []protocol.MessageType{}, Events: []protocol.EventType{}, Tables: []protocol.TableType{},
@@ -22,8 +19,8 @@ func (c *core) describe(events map[string]reflect.Type) *protocol.Interface {
 		h := c.handlers[name]
 		i.Messages = append(i.Messages, protocol.MessageType{Name: name, Request: h.request.String(), Reply: body.NameOf(h.reply)})
 	}
-	for _, name := range slices.Sorted(maps.Keys(events)) {
-		i.Events = append(i.Events, protocol.EventType{Name: name, Body: body.NameOf(events[name])})
+	for _, name := range slices.Sorted(maps.Keys(c.events)) {
+		i.Events = append(i.Events, protocol.EventType{Name: name, Body: body.NameOf(c.events[name])})
 	}
 	for _, t := range c.world.Schema().Tables {
 		table := protocol.TableType{Name: t.Name, Fields: []protocol.TableField{}}

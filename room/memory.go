@@ -15,7 +15,7 @@ func (r *Room) outgrown(now time.Time) bool {
 	if size <= r.spec.MaxMemory {
 		return false
 	}
-	count(&r.cfg.Stats.Outgrown, &r.cfg.Stats.Kind(r.spec.Name).Outgrown)
+	count(&r.cfg.Stats.Outgrown, &r.counts.Outgrown)
 	r.cfg.Log.Error("room ended: its world takes more memory than its kind may: remove rows, or raise MaxMemory",
 		"room", r.id, "kind", r.spec.Name, "bytes", size, "max", r.spec.MaxMemory)
 	return true

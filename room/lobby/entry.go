@@ -195,7 +195,10 @@ func (l *Lobby) open(k *kind, c recipe) ([]*Seat, error) {
 		match: c.match != nil, locked: c.match != nil, settle: sync.OnceFunc(l.ended.Done), listed: true, places: map[*Seat]struct{}{},
 	}
 	l.rooms[id], l.running[e] = e, struct{}{}
-	k.rooms, k.iface = append(k.rooms, e), r.Interface()
+	k.rooms = append(k.rooms, e)
+	if k.iface == nil {
+		k.iface = r.Interface()
+	}
 	l.cfg.Stats.Opened.Add(1)
 	l.cfg.RoomStats.Kind(k.spec.Name).Opened.Add(1)
 	var seats []*Seat

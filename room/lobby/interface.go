@@ -14,8 +14,8 @@ const (
 	describeEvery = time.Minute
 )
 
-// Interface tells what clients of a kind of room can send and get, by the last room that was made. Before the
-// first it makes one that is dropped at once. It returns nil if there is no such kind, or no room of it can be made without
+// Interface tells what clients of a kind of room can send and get, by the first room that was made. Before
+// that it makes one that is dropped at once. It returns nil if there is no such kind, or no room of it can be made without
 // options.
 func (l *Lobby) Interface(name string) *protocol.Interface {
 	k := l.kinds[name]
@@ -26,7 +26,9 @@ func (l *Lobby) Interface(name string) *protocol.Interface {
 	l.mu.Lock()
 	known := k.iface
 	skip := known != nil || now.Before(k.hungUntil) || now.Before(k.described.Add(describeEvery))
-	k.described = now
+	if !skip {
+		k.described = now
+	}
 	l.mu.Unlock()
 	if skip {
 		return known
@@ -39,10 +41,11 @@ func (l *Lobby) Interface(name string) *protocol.Interface {
 			close(made)
 			return
 		}
+		i := r.Interface()
 		l.mu.Lock()
-		k.iface = r.Interface()
+		k.iface = i
 		l.mu.Unlock()
-		made <- r.Interface()
+		made <- i
 	}()
 	select {
 	case known = <-made:

@@ -28,6 +28,11 @@ func TestInterfaceNeedsNoRoom(t *testing.T) {
 		require.Nil(t, l.Interface("picky"))
 		require.Nil(t, l.Interface("picky"))
 		require.EqualValues(t, 1, l.cfg.Stats.Broken.Load(), "not asked again at once")
+		for range 7 { // as a page does that shows the kinds
+			time.Sleep(describeEvery / 6)
+			require.Nil(t, l.Interface("picky"))
+		}
+		require.EqualValues(t, 2, l.cfg.Stats.Broken.Load(), "but in time, however often somebody asks")
 
 		began := time.Now()
 		require.Nil(t, l.Interface("stuck"))

@@ -19,6 +19,18 @@ func channel(t *testing.T, options string) *roomtest.Room {
 	return roomtest.NewSeeded(t, Kind, cfg)
 }
 
+// opened is a channel with a view of its inside.
+func opened(t *testing.T) (r *roomtest.Room, game *Channel) {
+	kind := Kind
+	kind.New = func(s *room.Setup) (room.Game[Nothing], error) {
+		g, err := New(s)
+		game = g.(*Channel)
+		return g, err
+	}
+	r = roomtest.New(t, kind)
+	return r, game
+}
+
 // lines are the texts that p has, in the order of their numbers.
 func lines(p *roomtest.Player) []string {
 	all := make([]string, 0)
@@ -233,14 +245,7 @@ func TestManyCanNotFloodOneWithDirectMessages(t *testing.T) {
 }
 
 func TestLeavingBuysNoNewLines(t *testing.T) {
-	var game *Channel
-	kind := Kind
-	kind.New = func(s *room.Setup) (room.Game[Nothing], error) {
-		g, err := New(s)
-		game = g.(*Channel)
-		return g, err
-	}
-	r := roomtest.New(t, kind)
+	r, game := opened(t)
 	bob, ada := r.Join("Bob"), r.Join("Ada")
 	for range burst {
 		require.NoError(t, ada.Call("say", Say{"spam"}, nil))
@@ -249,21 +254,14 @@ func TestLeavingBuysNoNewLines(t *testing.T) {
 	again := r.Join("Ada")
 	require.Equal(t, "slow_down", code(t, again.Call("say", Say{"spam"}, nil)))
 	again.Leave()
-	r.Tick((burst + 1) * kind.TickRate)
+	r.Tick((burst + 1) * Kind.TickRate)
 	require.NoError(t, bob.Call("say", Say{"hi"}, nil))
 	r.Join("Eve")
 	require.Len(t, game.budgets, 2, "that of who left is forgotten when it is full")
 }
 
 func TestHistoryIsBoundedAndPaged(t *testing.T) {
-	var game *Channel
-	kind := Kind
-	kind.New = func(s *room.Setup) (room.Game[Nothing], error) {
-		g, err := New(s)
-		game = g.(*Channel)
-		return g, err
-	}
-	r := roomtest.New(t, kind)
+	r, game := opened(t)
 	ada := r.Join("Ada")
 	const total = allLines + 40
 	for i := range total - 1 {
