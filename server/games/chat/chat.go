@@ -81,7 +81,7 @@ func New(s *room.Setup) (room.Game[Nothing], error) {
 	if !validTopic.MatchString(o.Topic) {
 		return nil, room.Errorf("bad_options", "a topic is 1 to 32 of a-z, 0-9 and -, not %.40q", o.Topic)
 	}
-	s.SetListing(Listing{o.Topic})
+	s.SetListing(Listing(o))
 	c := &Channel{
 		topic:   o.Topic,
 		members: room.Table[Member](s, "member"),
